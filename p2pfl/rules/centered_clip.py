@@ -12,7 +12,6 @@ Departs from the paper:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from math import inf, isfinite
 from typing import ClassVar, Literal
 
@@ -24,7 +23,7 @@ from p2pfl.errors import TooFewNeighbours
 from p2pfl.rules.distances import norms
 from p2pfl.rules.median import Median
 from p2pfl.rules.selection import taken
-from p2pfl.rules.sums import weighted_sum
+from p2pfl.rules.sums import fast_sum
 from p2pfl.types import Matrix, Permutation, Vector
 
 
@@ -126,17 +125,19 @@ def stepped(
     Returns:
         The result, and each row's weight in it; what is missing to 1 is the start's own.
     """
-    points = [*rows] if start is None else [*rows, start]
-    weights = [0.0] * len(rows) + [1.0] * (len(points) - len(rows))
+    weights, own = [0.0] * len(rows), 0.0 if start is None else 1.0
+
+    def reached() -> Vector:
+        at = fast_sum(rows, weights)
+        return at if start is None else at.add_(start, alpha=own)
+
     for _ in range(iterations):
-        if any(weights):  # else it is still at zero
-            lengths = norms(rows, weighted_sum(points, weights)).tolist()
+        if own or any(weights):  # else it is still at zero
+            lengths = norms(rows, reached()).tolist()
         factors = [
             (min(1.0, tau / length) if 0 < length < inf else 1.0) / len(rows) for length in lengths
         ]
         left = 1 - sum(factors)
-        weights = [
-            left * weight + factor
-            for weight, factor in zip_longest(weights, factors, fillvalue=0.0)
-        ]
-    return weighted_sum(points, weights), weights[: len(rows)]
+        weights = [left * weight + factor for weight, factor in zip(weights, factors, strict=True)]
+        own *= left
+    return reached(), weights

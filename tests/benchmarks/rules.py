@@ -24,7 +24,6 @@ ROWS, COLUMNS = (11, 31), (100_000, 1_000_000)
 
 
 NOTES = (
-    "mean: ours sums in float64, theirs in float32",
     "geometric median, 3 steps: ours start at the mean, theirs at zero",
     "geometric median, to the end: ours as it is by default, theirs with its default of 3 steps",
 )

@@ -195,8 +195,11 @@ def test_values_near_the_largest_float_do_not_overflow(rule):
     rows = random_rows(N).sign() * 3e38
     out = rule(rows)
     assert (out.abs() <= rows.abs().max()).all()
-    if not isinstance(rule, SignMajority):
-        assert torch.equal(rule(torch.full((N, 3), 3e38)), torch.full((3,), 3e38))
+    equal = rule(torch.full((N, 3), 3e38))
+    if isinstance(rule, Mean | CenteredClip):  # these add in float32: as fast as can be
+        torch.testing.assert_close(equal, torch.full((3,), 3e38), rtol=2**-22, atol=0)
+    elif not isinstance(rule, SignMajority):
+        assert torch.equal(equal, torch.full((3,), 3e38))
 
 
 @pytest.mark.parametrize("rule", [r for r in EVERY if not measures_from_zero(r)], ids=str)
