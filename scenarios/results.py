@@ -12,10 +12,13 @@ from scenarios.sweep import Cell, Sweep
 RESULTS = (
     "status", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated", "asr",
     "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean", "gain_worst",
-    "works", "seconds", "error",
+    "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "digest",
+    "seconds", "error",
 )  # fmt: skip
-"""Columns of results.csv after those of the axes. Accuracies, gains and asr in [0, 1]; the five
-from local_only on are explained in ``scenarios.references``."""
+"""Columns of results.csv after those of the axes. Accuracies, gains, asr and shares in [0, 1]; the
+five from local_only on are explained in ``scenarios.references``."""
+
+_AS_IS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "digest")
 
 
 def row_of(
@@ -34,7 +37,7 @@ def row_of(
         summary["status"], mean("benign"), mean("benign", "worst"), mean("benign_other"),
         mean("benign_dominated"), summary.get("asr"), summary.get("shortfalls"),
         summary.get("without_guarantee"), *beside(summary, references).values(),
-        summary.get("wall_s", {}).get("total"), summary.get("error"),
+        *map(summary.get, _AS_IS), summary.get("wall_s", {}).get("total"), summary.get("error"),
     )  # fmt: skip
     keys = (axis.key for axis in sweep.axes)
     return dict(zip(keys, cell.names, strict=True)) | dict(zip(RESULTS, values, strict=True))

@@ -5,8 +5,8 @@ Source
     Dual-domain Clustering and Trust Bootstrapping." CVPR 2024, eq. 6.
 
 Between two sets of equally many numbers it is the mean distance of the sorted numbers, place by
-place. The sets here have equally many samples of each class, so that no solver is needed; a test
-holds this form against scipy's, and against POT's where that is installed.
+place. The sets here have equally many samples of each class, so that no solver is needed; tests
+hold this form against scipy's and POT's.
 """
 
 import torch

@@ -1,3 +1,4 @@
+import ot
 import pytest
 import torch
 from hypothesis import given
@@ -48,7 +49,6 @@ def test_it_is_what_scipy_says(k, classes, samples, features, seed):
 
 
 def test_it_is_what_the_library_of_optimal_transport_says():
-    ot = pytest.importorskip("ot", reason="POT is not installed")
     sets = random_sets(3, 2, 5, 4)
     got = wasserstein_distances(sets)
     for i in range(3):

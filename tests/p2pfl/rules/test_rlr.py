@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from p2pfl.rules import Mean, Rlr
+from p2pfl.rules import Rlr
+from p2pfl.rules.sums import average
 
 NAN = float("nan")
 
@@ -29,8 +30,8 @@ def test_agrees_with_the_definition(n, theta):
 
 def test_rows_that_agree_are_averaged_and_too_few_are_reversed():
     rows = torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) + 1
-    assert torch.equal(Rlr(theta=4)(rows), Mean()(rows))
-    assert torch.equal(Rlr(theta=5)(rows), -Mean()(rows))
+    assert torch.equal(Rlr(theta=4)(rows), average(rows))
+    assert torch.equal(Rlr(theta=5)(rows), -average(rows))
     assert Rlr(theta=5).needs(4) == "rlr needs n >= theta, got n=4, theta=5"
 
 
