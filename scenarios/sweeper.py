@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -50,13 +51,17 @@ def run_sweep(
     # Spawned, not forked: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     workers = jobs or os.cpu_count() or 1
-    with ProcessPoolExecutor(min(workers, max(len(waiting), 1)), mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        min(workers, max(len(waiting), 1)), mp_context=context, initializer=_end_with_the_sweep
+    ) as pool:
         futures = {pool.submit(run_cell, cell, data): cell for cell in waiting}
         try:
             for future in as_completed(futures):
                 over(futures[future], future.result())
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except BaseException:  # do not wait for cells that run: they start anew next time
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()
             raise
     rows = [
         row_of(sweep, cell, known[cell.folder], sweep.references.summaries(cell, known))
@@ -64,6 +69,18 @@ def run_sweep(
     ]
     write_results(sweep, rows)
     return rows
+
+
+def _end_with_the_sweep() -> None:
+    """Let this worker die when the sweep's process does, even if that was killed."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_cell(cell: Cell, data: Path | None) -> dict[str, Any]:

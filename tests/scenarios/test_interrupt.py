@@ -100,3 +100,27 @@ def test_a_killed_actor_ends_the_run_and_is_named(tmp_path):
     assert summary["status"] == "failed"
     assert "process is gone" in summary["error"]
     assert (folder / "metrics.csv").stat().st_size >= 2000
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stopped_sweep_leaves_no_process(tmp_path, how):
+    scenario = tmp_path / "long.yaml"
+    scenario.write_text(
+        "name: long\nrounds: 100000\nmodel: {kind: logistic}\n"
+        "topology: {kind: ring, peers: 4}\nsweep: {seed: [1, 2]}\n"
+    )
+    command = [sys.executable, "-c", MAIN, "sweep", str(scenario), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, "--jobs", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        guard = threading.Timer(300, process.kill)
+        guard.start()
+        started = tmp_path / "out/references/0000/metrics.csv"
+        while process.poll() is None and not started.exists():
+            os.sched_yield()
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert family
+        process.send_signal(how)
+        assert process.wait() != 0
+        guard.cancel()
+    assert psutil.wait_procs(family, timeout=60)[1] == []
