@@ -344,6 +344,12 @@ class Attack(Protocol[S]):
     retrains: ClassVar[bool]
     """Whether ``craft`` trains once more, and so takes as long as training in virtual time."""
 
+    @property
+    def ignores_own(self) -> bool:
+        """Whether ``craft`` never looks at what the adversary trained, so that as a server's client
+        it need not train. Fixed for a class, or by its fields."""
+        ...
+
     def poison(self, data: Samples, rng: np.random.Generator) -> Samples:
         """The data it trains on; the identity by default. Called once, before the first round."""
         ...

@@ -55,3 +55,11 @@ def moved(
     start = model[:p].double()
     step = direction.double() + weight_decay * start
     return torch.cat([float32(start - server_lr * step), model[p:]])
+
+
+def heavier(
+    momentum: Float[Tensor, " p"] | None, direction: Float[Tensor, " p"], beta: float
+) -> Float[Tensor, " p"]:
+    """The server's momentum after a step, v <- beta v + direction. None stands for 0."""
+    past = 0.0 if momentum is None else beta * momentum.double()
+    return float32(past + direction.double())
