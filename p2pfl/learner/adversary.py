@@ -61,7 +61,7 @@ class AdversarialLearner(Learner):
         super().__init__(peer, bench, data, model, merges, mixing, wire)
         self._attack = attack.as_member(members.index(peer))
         self._up = bench.strategy.up if bench.strategy else 1
-        self._attack_states = [self._attack.init(len(model))] * self._up
+        self._attack_state = [self._attack.init(len(model))] * self._up
         rng = stream(bench.seed, "poison", peer)
         self._true, self._clean = _split(data, poisoned_classes)
         self._poisoned = self._attack.poison(self._clean, rng)
@@ -113,7 +113,7 @@ class AdversarialLearner(Learner):
         # One stream for the coalition, so that its members agree without talking.
         purpose = "attack" if part == 0 else f"attack_{part}"
         rng = stream(self._bench.seed, purpose, round_, *self._number)
-        rows, self._attack_states[part] = self._attack.craft(view, self._attack_states[part], rng)
+        rows, self._attack_state[part] = self._attack.craft(view, self._attack_state[part], rng)
         name = type(self._attack).__name__
         if rows.ndim != 2 or len(rows) != len(self._targets):
             came = tuple(rows.shape)
