@@ -194,6 +194,8 @@ class Merge:
     """Scalars for the record."""
     details: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """For the record, by name: one number per received row, such as its distance or trust score."""
+    unguaranteed: str | None = None
+    """What the guarantee misses in this merge, where ``needs`` of all rows cannot know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

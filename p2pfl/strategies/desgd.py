@@ -99,7 +99,7 @@ class Desgd(ServerStrategy):
         return "class_gradient"
 
     def needs(self, n: int) -> str | None:
-        """As the rule says for all that answered; those that have a class may be fewer."""
+        """As the rule says for all that answered; a merge says so of those that have a class."""
         return self.rule.needs(n)
 
     def answers(self, given: Assignment) -> list[bool]:
@@ -172,14 +172,17 @@ class Desgd(ServerStrategy):
         if self.at == "server":
             momentum = step = heavier(state.momentum, step, self.momentum)
         kept = {c: self.momentum * vector for c, vector in state.buffers.items()}
+        missing = [(c, self.rule.needs(n)) for c, n in zip(asked, counts, strict=True)]
+        unsure = [f"class {c}: {reason}" for c, reason in missing if reason is not None]
         merge = Merge(
             model=moved(view.model, step, self.server_lr, self.weight_decay),
             influence=influence,
+            unguaranteed=unsure[0] if unsure else None,
             notes={
                 "class": float(min(asked)),
                 "holders": float(min(counts)),
                 "fitted": float(fits),
-                "guaranteed": float(all(self.rule.needs(n) is None for n in counts)),
+                "guaranteed": float(not unsure),
             },
         )
         return merge, Past({**kept, **fresh}, momentum)

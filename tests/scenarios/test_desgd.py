@@ -97,6 +97,14 @@ def test_adversaries_hold_all_classes_where_benign_clients_hold_three(loaded):
     assert sorted(benign) == list(range(len(labels)))
 
 
+def test_a_rule_at_its_limit_runs_as_published_and_is_counted(run_small):
+    # Ten of twelve are benign with three of ten classes each: of a class there are five at most.
+    strategy = {"kind": "desgd", "rule": {"kind": "krum", "f": 2}}
+    summary = run_small(**STAR, rounds=10, server={"strategy": strategy}).summary
+    assert (summary["without_guarantee"], summary["shortfalls"]) == (10, 0)
+    assert any("class 0: krum needs n > 2f + 2, got n=5, f=2" in w for w in summary["warnings"])
+
+
 def test_the_best_round_and_how_far_apart_the_last_are(run_small):
     record = run_small(**STAR, rounds=12, server={"strategy": {"kind": "desgd"}})
     curve = {round_: value for round_, (value,) in accuracies(record).items()}

@@ -159,6 +159,14 @@ def test_a_guarantee_counts_those_that_have_the_class(round_of):
         merge, _ = round_of(strategy, 0.0, 1, rows, samples=samples)
         notes = merge.notes
         assert (notes["holders"], notes["fitted"], notes["guaranteed"]) == expected
+        assert (merge.unguaranteed is None) == bool(expected[2])
+
+
+def test_it_says_of_which_class_a_guarantee_is_missing(round_of):
+    strategy = Desgd(rule=Krum(f=1), classes_per_round=2)
+    told = {"meta": (claims([True, True]),) * 4 + (claims([True, False]),)}
+    merge, _ = round_of(strategy, 0.0, 1, both(*[(1.0, 1.0)] * 5), **told)
+    assert merge.unguaranteed == "class 1: krum needs n > 2f + 2, got n=4, f=1"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
