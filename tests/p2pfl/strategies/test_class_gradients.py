@@ -14,6 +14,7 @@ from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.conduct import Conduct
 from p2pfl.learner.holder import Workbench
 from p2pfl.learner.learner import Learner
+from p2pfl.learner.server import ServerLearner
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.models import Logistic, build_model
 from p2pfl.strategies import Desgd, MomentumSgd
@@ -253,6 +254,23 @@ def test_an_attack_acts_on_each_class_by_itself():
     mean = (gradient_of(of_both, 1) + gradient_of(of_one, 1)) / 2
     np.testing.assert_allclose(sent.vector[D:], -mean, atol=1e-6)
     assert (sent.meta["says_0"], sent.meta["says_1"]) == (1.0, 1.0)
+
+
+def test_a_server_takes_messages_of_as_many_vectors_as_it_asked_for():
+    strategy = Desgd(momentum=0.0, classes_per_round=2, compensation=0.0, weight_decay=0.0)
+    server = ServerLearner(9, bench(strategy), torch.full((D,), 0.1), None)
+    samples = data([0, 0, 1])
+    good, _ = client(strategy, samples).answer(1, told(1))
+    bad = [
+        replace(good, vector=good.vector[:D]),
+        replace(good, vector=np.full(2 * D, np.nan, dtype=np.float32)),
+        replace(good, meta={"says_0": "yes"}),
+    ]
+    decision = server.merge(1, (0, 1, 2, 3), (1, 1, 1, 1), [*bad, good])
+    assert (decision.senders, decision.rejected) == ((3,), (0, 1, 2))
+    assert decision.influence == (1.0,)
+    step = (gradient_of(samples, 0) + gradient_of(samples, 1)) / 2
+    np.testing.assert_allclose(server.model(1).vector, 0.1 - 0.1 * step, atol=1e-6)
 
 
 def test_momentum_at_the_server_leaves_clients_their_gradients():
