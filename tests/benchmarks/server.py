@@ -22,6 +22,7 @@ from p2pfl.rules import (
     Krum,
     Median,
     MultiKrum,
+    Rlr,
     TrimmedMean,
 )
 from p2pfl.seeding import stream
@@ -44,6 +45,7 @@ def strategies(n: int) -> dict[str, Any]:
         "median": Median(),
         "trimmed mean": TrimmedMean(f=f),
         "clustering": Clustering(),
+        "RLR": Rlr(theta=f + 1),
     }
     return {
         "FedAvg": FedAvg(),
