@@ -194,6 +194,8 @@ class Merge:
     """Scalars for the record."""
     details: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """For the record, by name: one number per received row, such as its distance or trust score."""
+    unguaranteed: str | None = None
+    """What the guarantee misses in this merge, where ``needs`` of all rows cannot know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +345,12 @@ class Attack(Protocol[S]):
     """Whether rows of ``craft`` may differ. Otherwise one row travels as one reference."""
     retrains: ClassVar[bool]
     """Whether ``craft`` trains once more, and so takes as long as training in virtual time."""
+
+    @property
+    def ignores_own(self) -> bool:
+        """Whether ``craft`` never looks at what the adversary trained, so that as a server's client
+        it need not train. Fixed for a class, or by its fields."""
+        ...
 
     def poison(self, data: Samples, rng: np.random.Generator) -> Samples:
         """The data it trains on; the identity by default. Called once, before the first round."""

@@ -12,13 +12,15 @@ from scenarios.sweep import Cell, Sweep
 RESULTS = (
     "status", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated", "asr",
     "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean", "gain_worst",
-    "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "digest",
-    "seconds", "error",
+    "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "best",
+    "late_spread", "digest", "seconds", "error",
 )  # fmt: skip
 """Columns of results.csv after those of the axes. Accuracies, gains, asr and shares in [0, 1]; the
-five from local_only on are explained in ``scenarios.references``."""
+five from local_only on are explained in ``scenarios.references``. ``best`` is the best accuracy of
+any round, and ``late_spread`` how far apart those of the last sixth of the rounds are, both of the
+server or of the benign peers' mean."""
 
-_AS_IS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "digest")
+_FLAGS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr")
 
 
 def row_of(
@@ -28,7 +30,7 @@ def row_of(
     references: Mapping[Reference, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """A cell's row, given its summary and what is known of its references' summaries."""
-    accuracy = summary.get("accuracy", {})
+    accuracy, curve = summary.get("accuracy", {}), summary.get("curve") or {}
 
     def mean(group: str, which: str = "mean") -> float | None:
         return (accuracy.get(group) or {}).get(which)
@@ -37,7 +39,8 @@ def row_of(
         summary["status"], mean("benign"), mean("benign", "worst"), mean("benign_other"),
         mean("benign_dominated"), summary.get("asr"), summary.get("shortfalls"),
         summary.get("without_guarantee"), *beside(summary, references).values(),
-        *map(summary.get, _AS_IS), summary.get("wall_s", {}).get("total"), summary.get("error"),
+        *map(summary.get, _FLAGS), curve.get("best"), curve.get("late_spread"),
+        summary.get("digest"), summary.get("wall_s", {}).get("total"), summary.get("error"),
     )  # fmt: skip
     keys = (axis.key for axis in sweep.axes)
     return dict(zip(keys, cell.names, strict=True)) | dict(zip(RESULTS, values, strict=True))

@@ -36,8 +36,9 @@ class Data:
     """Take so many training samples, each class in proportion; null takes all."""
     test_samples: int | None = None
     """Take so many test samples, each class in proportion; null takes all."""
-    adversary_data: Literal["own", "all_classes", "shared"] = "own"
-    """What adversaries train on: their part; as many samples of all classes; one part for all."""
+    adversary_data: Literal["own", "all_classes", "copies", "shared"] = "own"
+    """What adversaries train on: their part; as many samples of all classes; copies of as many that
+    benign peers have; one part for all."""
     assign: Literal["random", "by_community", "by_distance", "adversary_side"] = "random"
     """Which part goes to which peer: at random, or by its place in the graph."""
 

@@ -51,4 +51,6 @@ def vectors_sent(scenario: Scenario, peer: PeerSpec) -> int:
     if peer.server:
         assert scenario.server is not None
         return scenario.server.strategy.down
-    return 1 if scenario.server else 1 + scenario.defense.companion
+    if scenario.server:
+        return scenario.server.strategy.up
+    return 1 + scenario.defense.companion

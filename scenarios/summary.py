@@ -74,6 +74,7 @@ def summarise(
         "adversaries": groups["adversary"],
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tables) for name, peers in groups.items()},
+        "curve": _curve(measured, tables, scenario.rounds),
         "asr": _mean_asr(
             [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]
         ),
@@ -122,6 +123,26 @@ def _spread(peers: Sequence[int], tables: Tables | None) -> dict[str, float] | N
         "tenth_percentile": tenth_percentile(values),
         "best": max(values),
     }
+
+
+def _curve(
+    peers: Sequence[int], tables: Tables | None, rounds: int
+) -> dict[str, float | int] | None:
+    """Of the peers' mean accuracy: the best, and when; how far apart those of the end are.
+
+    The end are the last sixth of the rounds, 500 of 3,000.
+    """
+    curve = {
+        round_: fmean(of[peer] for peer in peers)
+        for round_, of in (tables.curve if tables else {}).items()
+        if of.keys() >= set(peers)
+    }
+    if not curve:
+        return None
+    late = [accuracy for round_, accuracy in curve.items() if 6 * round_ > 5 * rounds]
+    best = max(sorted(curve), key=curve.__getitem__)
+    spread = max(late) - min(late) if late else 0.0
+    return {"best": curve[best], "best_round": best, "late_spread": spread}
 
 
 def _share(counts: Mapping[str, int], part: str, whole: str, rest: bool = False) -> float | None:

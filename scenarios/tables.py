@@ -60,6 +60,8 @@ class Tables:
         """
         self.counts: Counter[str] = Counter()
         self.final: dict[int, Evaluated] = {}
+        self.curve: dict[int, dict[int, float]] = {}
+        """Accuracy by peer, by round in which it was measured."""
         self.first_at: dict[str, str] = {}
         self.evaluate_s = 0.0
         self.rates: list[FlagRates] = []
@@ -139,6 +141,7 @@ class Tables:
         start = (repr(row.now_ns / 1e9), row.round, row.peer, self._roles[row.peer])
         self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
         self.final[row.peer] = content
+        self.curve.setdefault(row.round, {})[row.peer] = evaluation.accuracy
         self.evaluate_s += content.seconds
         self._watcher.accuracy(row.peer, row.round, evaluation.accuracy)
 

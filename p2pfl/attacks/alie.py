@@ -45,6 +45,11 @@ class Alie(Honest):
         if self.z is not None and not (isfinite(self.z) and self.z >= 0):
             raise ValueError(f"z must be finite and >= 0, or null for the paper's, got {self.z}")
 
+    @property
+    def ignores_own(self) -> bool:
+        """With ``full``. Where it then sees nobody, it takes what it started from."""
+        return self.knowledge == "full"
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

@@ -17,6 +17,11 @@ class HonestTraining:
     equivocates: ClassVar[bool] = False
     retrains: ClassVar[bool] = False
 
+    @property
+    def ignores_own(self) -> bool:
+        """It looks at it."""
+        return False
+
     def poison(self, data: Samples, rng: np.random.Generator) -> Samples:
         """Train on the data as they are."""
         return data

@@ -31,6 +31,11 @@ class Constant(Honest):
         if not isfinite(self.value):
             raise ValueError(f"value must be finite, got {self.value}; kind: non_finite has others")
 
+    @property
+    def ignores_own(self) -> bool:
+        """Always."""
+        return True
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

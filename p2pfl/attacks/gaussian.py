@@ -38,6 +38,11 @@ class Gaussian(Honest):
         if not (isfinite(self.std) and self.std > 0):
             raise ValueError(f"std must be finite and > 0, got {self.std}")
 
+    @property
+    def ignores_own(self) -> bool:
+        """Around zero."""
+        return self.around == "zero"
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

@@ -41,6 +41,11 @@ class Ipm(Honest):
         if not (isfinite(self.epsilon) and self.epsilon > 0):
             raise ValueError(f"epsilon must be finite and > 0, got {self.epsilon}")
 
+    @property
+    def ignores_own(self) -> bool:
+        """With ``full``. Where it then sees nobody, it takes what it started from."""
+        return self.knowledge == "full"
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

@@ -64,6 +64,11 @@ class Mimic(HonestTraining):
         """Nothing found yet."""
         return MimicState()
 
+    @property
+    def ignores_own(self) -> bool:
+        """Always. Where it sees nobody, it sends what it started from."""
+        return True
+
     def craft(
         self, view: AdversaryView, state: MimicState, rng: np.random.Generator
     ) -> tuple[Matrix, MimicState]:

@@ -25,6 +25,11 @@ class NonFinite(Honest):
     """What every coordinate is."""
     kind: Literal["non_finite"] = "non_finite"
 
+    @property
+    def ignores_own(self) -> bool:
+        """Always."""
+        return True
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

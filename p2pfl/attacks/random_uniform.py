@@ -37,6 +37,11 @@ class RandomUniform(Honest):
         if not (isfinite(self.low) and isfinite(self.high) and self.low < self.high):
             raise ValueError(f"needs finite low < high, got low: {self.low}, high: {self.high}")
 
+    @property
+    def ignores_own(self) -> bool:
+        """Always."""
+        return True
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

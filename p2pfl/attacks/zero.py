@@ -25,6 +25,11 @@ class Zero(Honest):
 
     kind: Literal["zero"] = "zero"
 
+    @property
+    def ignores_own(self) -> bool:
+        """Always."""
+        return True
+
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:

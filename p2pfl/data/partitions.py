@@ -13,7 +13,7 @@ from p2pfl.seeding import stream
 
 PARTITIONS = (Iid, Dirichlet, LabelGroups, ClassesPerPeer, Quantity, Explicit)
 
-AdversaryData: TypeAlias = Literal["own", "all_classes", "shared"]
+AdversaryData: TypeAlias = Literal["own", "all_classes", "copies", "shared"]
 
 
 class Partition(Protocol):
@@ -52,8 +52,10 @@ def partition(
         variant: The partition.
         adversary_data: ``own``: adversaries get what the partition gives them. ``all_classes``:
             first, adversaries get their share of the data (their number over ``peers``), each class
-            in proportion, dealt out IID; benign peers split the rest by ``variant``. ``shared``:
-            each adversary holds all that the adversaries got under ``own``.
+            in proportion, dealt out IID; benign peers split the rest by ``variant``. ``copies``:
+            benign peers split all data by ``variant``, and each adversary holds as many samples as
+            one of them on average, drawn from all. ``shared``: each adversary holds all that the
+            adversaries got under ``own``.
         seed: The run's seed.
         order: The peers by their place in the graph: parts are handed out along it by mean label
             (ties by part number), so that neighbours get like labels. Under ``all_classes`` the
@@ -61,7 +63,8 @@ def partition(
 
     Returns:
         One ascending array of indices into ``labels`` per peer, none empty. Except under
-        ``shared`` none overlap, and together they are all samples, unless ``variant`` leaves out.
+        ``copies`` and ``shared`` none overlap; together they are all samples, unless ``variant``
+        leaves out.
 
     Raises:
         ValueError: ``adversaries`` or ``order`` do not fit ``peers``, or an ``order`` comes with
@@ -76,17 +79,19 @@ def partition(
     def deal(part: IntArray, among: tuple[int, ...], draws: np.random.Generator) -> Deal:
         return Deal(labels=part, peers=among, classes=classes, adversaries=adversaries, rng=draws)
 
-    if adversary_data == "all_classes":
+    if adversary_data in ("all_classes", "copies"):
         benign = tuple(peer for peer in everyone if peer not in adversaries)
-        size = round(len(labels) * len(adversaries) / peers)
+        theirs = tuple(sorted(adversaries))
         draws = stream(seed, "partition", "adversaries")
-        aside = stratified(labels, size, draws)
-        rest = np.setdiff1d(np.arange(len(labels)), aside)
-        hold: dict[int, IntArray] = {}
-        if adversaries:
-            theirs = tuple(sorted(adversaries))
-            shares = Iid().split(deal(labels[aside], theirs, draws))
-            hold |= {peer: aside[part] for peer, part in zip(theirs, shares, strict=True)}
+        rest = np.arange(len(labels))
+        if adversary_data == "copies":
+            size = len(labels) // (len(benign) or peers)
+            hold = {peer: np.sort(draws.choice(rest, size, replace=False)) for peer in theirs}
+        else:
+            aside = stratified(labels, round(len(labels) * len(adversaries) / peers), draws)
+            shares = Iid().split(deal(labels[aside], theirs, draws)) if theirs else []
+            hold = {peer: aside[part] for peer, part in zip(theirs, shares, strict=True)}
+            rest = np.setdiff1d(rest, aside)
         if benign:
             parts = variant.split(deal(labels[rest], benign, rng))
             along = tuple(peer for peer in place if peer in benign)
@@ -133,8 +138,8 @@ def _check(
         return
     if order is not None:
         raise DataError("explicit says itself who holds what: it takes no order, assign: random")
-    if adversary_data == "all_classes" and variant.adversary is not None:
+    if adversary_data in ("all_classes", "copies") and variant.adversary is not None:
         raise DataError(
-            "explicit names the classes of adversaries, and adversary_data: all_classes gives them "
-            "all: leave one out"
+            f"explicit names the classes of adversaries, and adversary_data: {adversary_data} "
+            "gives them all: leave one out"
         )

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from p2pfl.defenses import GossipAverage, LocalOnly
 from p2pfl.learner.conduct import Conduct
@@ -14,7 +16,18 @@ from p2pfl.learner.learner import Learner
 from p2pfl.learner.steers import both
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
-from p2pfl.types import AdversaryView, Attack, Defense, Guide, Samples, Steer, Update, Vector
+from p2pfl.strategies.types import says
+from p2pfl.types import (
+    AdversaryView,
+    Attack,
+    Defense,
+    Guide,
+    Matrix,
+    Samples,
+    Steer,
+    Update,
+    Vector,
+)
 
 
 class AdversarialLearner(Learner):
@@ -47,10 +60,11 @@ class AdversarialLearner(Learner):
         merges = follows if conduct.receives == "mean" else LocalOnly()
         super().__init__(peer, bench, data, model, merges, mixing, wire)
         self._attack = attack.as_member(members.index(peer))
-        self._attack_state = self._attack.init(len(model))
+        self._up = bench.strategy.up if bench.strategy else 1
+        self._attack_state = [self._attack.init(len(model))] * self._up
         rng = stream(bench.seed, "poison", peer)
-        self._true, clean = _split(data, poisoned_classes)
-        self._poisoned = self._attack.poison(clean, rng)
+        self._true, self._clean = _split(data, poisoned_classes)
+        self._poisoned = self._attack.poison(self._clean, rng)
         self._momentum_before = self._momentum
         self._conduct = conduct
         self._targets = targets
@@ -74,23 +88,32 @@ class AdversarialLearner(Learner):
             return self._messages([honest] * count, round_)
         shown = zip(visible_ids, visible, strict=True)
         usable = self._usable(((peer, round_, u) for peer, u in shown), self._kind)
+        parts = [self._crafted(round_, usable, part) for part in range(self._up)]
+        rows = parts[0] if self._up == 1 else torch.cat(parts, dim=1)
+        return self._messages([row.to(torch.float32) for row in rows[:count]], round_)
+
+    def _crafted(self, round_: int, usable: Sequence[tuple[int, int, Update]], part: int) -> Matrix:
+        """(k, d): one row per target, for one vector of what is sent."""
+        d = len(self._model) // self._up
+        columns = slice(part * d, (part + 1) * d)
         # A client of a server that has nothing to say claims no samples.
-        sound = [message for message in usable if message[2].samples > 0]
+        sound = [m for m in usable if says(m[2].samples, m[2].meta, part, self._up)]
         view = AdversaryView(
             me=self.peer,
-            own=self._model,
-            start=self._start,
+            own=self._model[columns],
+            start=self._start[columns],
             round=round_,
             targets=self._targets,
             members=self._members,
-            visible=self._stack([update.vector for _, _, update in sound]),
+            visible=self._stack([update.vector for _, _, update in sound])[:, columns],
             visible_ids=tuple(peer for peer, _, _ in sound),
             layout=self._bench.trainer.flat.layout,
             retrain=partial(self._retrain, round_),
         )
         # One stream for the coalition, so that its members agree without talking.
-        rng = stream(self._bench.seed, "attack", round_, *self._number)
-        rows, self._attack_state = self._attack.craft(view, self._attack_state, rng)
+        purpose = "attack" if part == 0 else f"attack_{part}"
+        rng = stream(self._bench.seed, purpose, round_, *self._number)
+        rows, self._attack_state[part] = self._attack.craft(view, self._attack_state[part], rng)
         name = type(self._attack).__name__
         if rows.ndim != 2 or len(rows) != len(self._targets):
             came = tuple(rows.shape)
@@ -100,7 +123,7 @@ class AdversarialLearner(Learner):
             bits = rows.contiguous().view(torch.uint8)
             if not torch.equal(bits, bits[:1].expand_as(bits)):
                 raise ValueError(f"{name}.craft gave different rows, but equivocates is False")
-        return self._messages([row.to(torch.float32) for row in rows[:count]], round_)
+        return rows
 
     def _messages(self, models: Sequence[Vector], round_: int) -> list[Update]:
         """Each model as it travels, one made once; all alike are one message."""
@@ -115,8 +138,18 @@ class AdversarialLearner(Learner):
     def _samples(self, round_: int, start: Vector) -> Samples:
         return self._data_of_round(start) if self._hostile(round_) else self._data
 
+    def _true_labels(self, round_: int, data: Samples) -> Int64[Tensor, " n"]:
+        if not self._hostile(round_):
+            return data.labels
+        parts = [self._clean] if self._true is None else [self._true, self._clean]
+        before = torch.cat([part.labels for part in parts])
+        return before if len(before) == len(data.labels) else data.labels
+
     def _hostile(self, round_: int) -> bool:
         return self._conduct.active(round_)
+
+    def _trains(self, round_: int) -> bool:
+        return not (self._hostile(round_) and self._attack.ignores_own)
 
     def _steer(self, round_: int, start: Vector) -> Steer | None:
         return self._attack.steer(start, round_) if self._hostile(round_) else None

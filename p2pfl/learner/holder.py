@@ -45,6 +45,7 @@ class Holder:
         self.peer = peer
         self._bench = bench
         self._model = model.clone()
+        self._received = (len(model) * (bench.strategy.up if bench.strategy else 1),)
 
     def evaluate(self, round_: int) -> Evaluation:
         """Accuracy and loss of the present model on the test set; and the attack's success.
@@ -67,7 +68,7 @@ class Holder:
         return sha256(self._model.cpu().numpy().tobytes()).hexdigest()
 
     def _stack(self, vectors: Sequence[Float32Array]) -> Matrix:
-        rows = torch.empty((len(vectors), *self._model.shape))
+        rows = torch.empty((len(vectors), *self._received))
         for row, vector in zip(rows.numpy(), vectors, strict=True):
             np.copyto(row, vector)
         return rows.to(self._model.device)
@@ -90,7 +91,7 @@ class Holder:
     def _finite(self, vector: object) -> bool:
         if not isinstance(vector, np.ndarray) or vector.dtype != np.float32:
             return False
-        if vector.shape != tuple(self._model.shape):
+        if vector.shape != self._received:
             return False
         # One pass: a sum in float64 is finite exactly if all float32 terms are.
         return bool(np.isfinite(np.sum(vector, dtype=np.float64)))

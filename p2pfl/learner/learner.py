@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from p2pfl.defenses.shortfall import guarantee_missing, merge_or_fall_back
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
-from p2pfl.strategies.types import Assignment
+from p2pfl.strategies.types import Assignment, claims
 from p2pfl.types import (
     Artifact,
     Defense,
@@ -75,6 +77,7 @@ class Learner(Holder):
         self._momentum: Vector | None = None
         self._loss = 0.0
         self._memory: Any = None
+        self._answers: Mapping[str, float] = {}
         self._defense = defense
         self._wire = wire or defense
         self._state = defense.init(len(model))
@@ -97,6 +100,7 @@ class Learner(Holder):
         strategy = self._bench.strategy
         assert strategy is not None
         start = self._tensor(instruction.vector)
+        data = self._samples(round_, start)
         given = Assignment(
             client=self.peer,
             round=round_,
@@ -105,7 +109,8 @@ class Learner(Holder):
             if instruction.companion is None
             else self._tensor(instruction.companion),
             meta=instruction.meta,
-            data=self._samples(round_, start),
+            data=data,
+            true_labels=self._true_labels(round_, data),
             trainer=self._bench.trainer,
             settings=self._bench.training,
             rng=stream(self._bench.seed, "train", self.peer, round_),
@@ -113,11 +118,16 @@ class Learner(Holder):
             steer=self._steer(round_, start),
             plain=partial(self._trained, round_),
         )
-        self._claimed = len(self._data.labels) if strategy.answers(given) else 0
-        self._model, self._memory = strategy.train(given, self._memory)
+        answers = strategy.answers(given)
+        self._claimed = len(self._data.labels) if any(answers) else 0
+        self._answers = claims(answers)
         # To an attack a gradient is what a model differs by from zero.
         sends_models = strategy.sends == "model"
-        self._start = given.model if sends_models else torch.zeros_like(given.model)
+        self._start = given.model if sends_models else start.new_zeros(len(start) * strategy.up)
+        if self._trains(round_):
+            self._model, self._memory = strategy.train(given, self._memory)
+        else:
+            self._model = self._start
         return self._update(self._model, round_), TrainingLoss(loss=self._loss)
 
     def offer(self, round_: int) -> Update:
@@ -197,8 +207,14 @@ class Learner(Holder):
     def _samples(self, round_: int, start: Vector) -> Samples:
         return self._data
 
+    def _true_labels(self, round_: int, data: Samples) -> Int64[Tensor, " n"]:
+        return data.labels
+
     def _hostile(self, round_: int) -> bool:
         return False
+
+    def _trains(self, round_: int) -> bool:
+        return True
 
     def _steer(self, round_: int, start: Vector) -> Steer | None:
         return None
@@ -241,7 +257,7 @@ class Learner(Holder):
             kind=self._kind,
             round=round_,
             samples=self._claimed,
-            meta=self._meta,
+            meta={**self._meta, **self._answers},
             companion=self._start.cpu().numpy().copy() if self._wire.companion else None,
         )
 

@@ -82,7 +82,7 @@ class ServerLearner(Holder):
         rows = len(view.senders)
         check_merge(merge, rows, len(view.model), f"{type(self._strategy).__name__}.aggregate")
         self._model = merge.model
-        missing = None if shortfall else self._strategy.needs(rows)
+        missing = None if shortfall else merge.unguaranteed or self._strategy.needs(rows)
         rejected = set(senders) - set(view.senders)
         return decided(merge, view.senders, view.staleness, rejected, shortfall, missing)
 

@@ -26,6 +26,11 @@ class ServerStrategy:
         return 1
 
     @property
+    def up(self) -> int:
+        """One."""
+        return 1
+
+    @property
     def sends(self) -> Kind:
         """Models."""
         return "model"
@@ -38,9 +43,9 @@ class ServerStrategy:
         """The global model, and nothing else."""
         return Instruction(vector=model)
 
-    def answers(self, given: Assignment) -> bool:
+    def answers(self, given: Assignment) -> Sequence[bool]:
         """Every client does."""
-        return True
+        return (True,)
 
     def train(self, given: Assignment, memory: Any) -> tuple[Vector, Any]:
         """Local training from the global model."""

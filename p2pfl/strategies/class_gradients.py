@@ -63,29 +63,32 @@ def stepped(
     group that begins an epoch. Time: a forward and a backward pass of each batch.
     """
     after = dict(memory)
+    given.trainer.flat.load(given.model)
+    given.trainer.flat.module.eval()
     for name, indices in groups.items():
         size, known = len(indices), memory.get(name)
         # An adversary's group is another one where its attack begins or ends.
         fresh = known is None or known.size != size or not len(known.left)
         left = given.rng.permutation(size) if fresh or known is None else known.left
         places = torch.from_numpy(left[:batch_size].copy()).to(indices.device)
-        momentum = averaging.new * gradient(given, indices[places])
+        momentum = averaging.new * _gradient(given, indices[places])
         if known is not None:
             momentum = averaging.old * known.momentum + momentum
         after[name] = Group(size, np.array(left[batch_size:]), momentum)
     return after
 
 
-def gradient(given: Assignment, batch: Int64[Tensor, " b"]) -> Vector:
-    """(d,) of the mean loss on these samples at the given model; 0 for running statistics."""
-    flat, model = given.trainer.flat, given.model
-    flat.load(model)
-    flat.module.eval()
+def _gradient(given: Assignment, batch: Int64[Tensor, " b"]) -> Vector:
+    """(d,) of the mean loss on these samples at the loaded model; 0 for running statistics."""
+    flat = given.trainer.flat
     flat.zero_grad()
-    loss = cross_entropy(flat.module(given.data.inputs[batch]), given.data.labels[batch])
+    inputs, labels = (
+        part.index_select(0, batch) for part in (given.data.inputs, given.data.labels)
+    )
+    loss = cross_entropy(flat.module(inputs), labels)
     loss.backward()  # type: ignore[no-untyped-call]
     if given.steer is not None:
         given.steer.gradient(flat.parameters.detach(), flat.gradient)
-    out = torch.zeros_like(model)
+    out = torch.zeros_like(given.model)
     out[: flat.layout.p] = flat.gradient
     return out

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from p2pfl.defenses.mixing import float32
-from p2pfl.rules import AnyRule, Mean
+from p2pfl.rules import AnyRule, Clustering, Mean
 from p2pfl.rules.nesting import assumed_f, with_f_at_most
 from p2pfl.types import Matrix, Rule, Vector
 
@@ -25,9 +25,10 @@ def check_settings(server_lr: float, momentum: float, weight_decay: float) -> No
 def fitted(rule: AnyRule, n: int) -> Rule:
     """The rule, if it can be computed on n >= 1 rows; else with the largest f with which it can.
 
-    Where no f helps, the mean; of a single row every rule is the row itself.
+    Where no f helps, the mean, and of two rows that clustering would have to choose from; of a
+    single row every rule is the row itself.
     """
-    if n == 1:
+    if n == 1 or (n == 2 and isinstance(rule, Clustering)):
         return Mean()
     if rule.computable(n) is None:
         return rule
@@ -55,3 +56,11 @@ def moved(
     start = model[:p].double()
     step = direction.double() + weight_decay * start
     return torch.cat([float32(start - server_lr * step), model[p:]])
+
+
+def heavier(
+    momentum: Float[Tensor, " p"] | None, direction: Float[Tensor, " p"], beta: float
+) -> Float[Tensor, " p"]:
+    """The server's momentum after a step, v <- beta v + direction. None stands for 0."""
+    past = 0.0 if momentum is None else beta * momentum.double()
+    return float32(past + direction.double())

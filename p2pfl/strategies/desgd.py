@@ -6,21 +6,22 @@ Source
     The authors have published no code of it.
 
 Departs from the paper:
-    One class a round (its K = 1, as in its experiments): a message carries one vector. Algorithm 1
-    prints m = beta g + (1 - beta) m with beta = 0.9, nearly without memory; here beta is on the old
-    value, as in the works that it cites (``literal_momentum``: as printed). It leaves open what an
-    average of available momenta divides by: here their number (``count_all``: all classes); where
-    weight decay acts: here at the server; and what becomes of a class that nobody has: here its
-    old aggregate stands in. A single row is its own aggregate. Where too few answer for the rule,
-    its f is lowered, or the mean is taken. A rule has no memory, centered clipping neither.
-    Gradients are taken in evaluation mode, and running statistics stay. Which class a poisoned
-    sample belongs to, its poisoned label says.
+    Algorithm 1 has one class a round. Of several the paper tells without momenta; here what is done
+    for one is done for each, and the server steps along their mean. It prints m = beta g +
+    (1 - beta) m with beta = 0.9, nearly without memory; here beta is on the old value, as in the
+    works that it cites (``literal_momentum``: as printed). It leaves open what an average of
+    available momenta divides by: here their number (``count_all``: all classes); where weight decay
+    acts: here at the server; and what becomes of a class that nobody has: here its old aggregate
+    stands in. A single row is its own aggregate. Where too few answer for the rule, its f is
+    lowered, or the mean is taken. A rule has no memory, centered clipping neither. Gradients are
+    taken in evaluation mode, and running statistics stay. A relabelled sample counts for its true
+    class. A message is as long for a client that has few of the round's classes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
-from typing import Literal
+from math import ceil, gcd
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -30,19 +31,25 @@ from p2pfl.rules import AnyRule, Mean
 from p2pfl.rules.sums import weighted_sum
 from p2pfl.strategies.base import ServerStrategy, averaged
 from p2pfl.strategies.class_gradients import Averaging, Group, by_class, stepped
-from p2pfl.strategies.descent import aggregated, check_settings, moved
-from p2pfl.strategies.types import Assignment, Gathering
+from p2pfl.strategies.descent import aggregated, check_settings, heavier, moved
+from p2pfl.strategies.types import Assignment, Gathering, says
 from p2pfl.types import Kind, Merge, Vector
-
-Buffer = Mapping[int, Float[Tensor, " p"]]
-"""The last aggregate of each class that was seen, less for each round since."""
 
 _MEAN = Mean()
 
 
+class Past(NamedTuple):
+    """What the server remembers."""
+
+    buffers: Mapping[int, Float[Tensor, " p"]]
+    """The last aggregate of each class that was seen, less for each round since."""
+    momentum: Float[Tensor, " p"] | None
+    """Its own, with ``at: server``; None stands for 0."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desgd(ServerStrategy):
-    """Aggregate momenta of one class at a time, in turn: ``{kind: desgd, rule: {...}}``.
+    """Aggregate momenta class by class, classes in turn: ``{kind: desgd, rule: {...}}``.
 
     Benign clients with unlike data differ less on one class than on all they have. The rule's f
     must hold among the holders of each class, and few clients may have one: adversaries that claim
@@ -51,11 +58,17 @@ class Desgd(ServerStrategy):
     """
 
     rule: AnyRule = _MEAN
-    """Aggregates the vectors of those that have the round's class."""
+    """Aggregates the vectors of those that have a class, for each of the round's classes."""
+    classes_per_round: int = 1
+    """K, how many classes in turn are asked for, >= 1; all where there are fewer. A message is
+    that many vectors long."""
     server_lr: float = 0.1
     """Learning rate, finite and > 0."""
     momentum: float = 0.9
-    """beta in [0, 1): of the clients' momenta, and what the buffer keeps in a round."""
+    """beta in [0, 1): of the momenta, and what the buffers keep in a round."""
+    at: Literal["clients", "server"] = "clients"
+    """clients: each sends m <- beta m + (1 - beta) g of a class; server: they send g, and it steps
+    along v <- beta v + its step, which is 1 / (1 - beta) times as long."""
     compensation: float = 0.5
     """gamma in [0, 1]: weight of the mean over the classes' buffers; 0: none."""
     weight_decay: float = 5e-4
@@ -70,92 +83,131 @@ class Desgd(ServerStrategy):
 
     def __post_init__(self) -> None:
         check_settings(self.server_lr, self.momentum, self.weight_decay)
+        if self.classes_per_round < 1:
+            raise ValueError(f"classes_per_round must be >= 1, got {self.classes_per_round}")
         if not 0 <= self.compensation <= 1:
             raise ValueError(f"compensation must be in [0, 1], got {self.compensation}")
 
     @property
+    def up(self) -> int:
+        """One for each of the round's classes."""
+        return self.classes_per_round
+
+    @property
     def sends(self) -> Kind:
-        """Momenta of one class."""
+        """Momenta of classes."""
         return "class_gradient"
 
     def needs(self, n: int) -> str | None:
-        """As the rule says for all that answered; those that have the class may be fewer."""
+        """As the rule says for all that answered; a merge says so of those that have a class."""
         return self.rule.needs(n)
 
-    def answers(self, given: Assignment) -> bool:
-        """Whether it has samples of the round's class. An adversary always says so."""
-        asked = class_of(given.round, given.data.classes)
-        return given.hostile or bool((given.data.labels == asked).any())
+    def answers(self, given: Assignment) -> list[bool]:
+        """Of each of the round's classes, whether it has samples. An adversary always says so."""
+        asked = self._asked(given.round, given.data.classes)
+        own = set(given.true_labels.tolist())
+        return [c is not None and (given.hostile or c in own) for c in asked]
 
     def train(
         self, given: Assignment, memory: Mapping[int, Group] | None
     ) -> tuple[Vector, Mapping[int, Group]]:
-        """The momentum of the round's class; zeros, which do not count, without samples of it.
+        """The momentum of each of the round's classes; zeros, which do not count, without samples.
 
         All its classes' momenta take in a gradient of this round. Memory: one vector a class.
         Cost: a pass of a mini-batch for each class.
         """
-        groups = by_class(given.data.labels)
+        groups = by_class(given.true_labels)
         batch = given.settings.batch_size
         if self.split_batch:
             batch = ceil(batch / len(groups))
-        averaging = Averaging.of(self.momentum, self.literal_momentum)
-        after = stepped(given, groups, batch, averaging, memory or {})
-        asked = class_of(given.round, given.data.classes)
-        if asked in after:
-            return after[asked].momentum, after
-        return torch.zeros_like(given.model), after
+        beta = self.momentum if self.at == "clients" else 0.0
+        literal = self.literal_momentum and self.at == "clients"
+        after = stepped(given, groups, batch, Averaging.of(beta, literal), memory or {})
+        asked = self._asked(given.round, given.data.classes)
+        nothing = torch.zeros_like(given.model)
+        return torch.cat([after[c].momentum if c in after else nothing for c in asked]), after
 
-    def init(self, model: Vector) -> Buffer:
+    def init(self, model: Vector) -> Past:
         """No class was seen."""
-        return {}
+        return Past({}, None)
 
-    def aggregate(self, view: Gathering, state: Buffer) -> tuple[Merge, Buffer]:
-        """To x - server_lr * ((1 - gamma) Agg(m) + gamma * mean of buffers + weight_decay * x).
+    def aggregate(self, view: Gathering, state: Past) -> tuple[Merge, Past]:
+        """To x - server_lr * ((1 - gamma) mean of Agg(m) + gamma * mean of buffers + decay * x).
 
-        The buffers are those before this round; then all decay by beta, but that of the round's
-        class, which becomes Agg(m). Where nobody answered at all everything stays. A row that
-        claims no samples does not count, nor does a late one, which is of another class, unless it
-        is late by whole turns. Influence is (1 - gamma) times the share in Agg(m).
-        Notes: ``class``; ``holders``, the rows that count; ``fitted``, 1 where these were too few
-        for the rule as it was set; ``guaranteed``, 1 where they suffice for its guarantee.
+        The first mean is over the round's classes. The buffers are those before this round; then
+        all decay by beta, but those of the round's classes, which become Agg(m). Where nobody
+        answered at all everything stays. What says nothing does not count, nor does a late row,
+        which is of other classes, unless it is late by whole turns. Influence is (1 - gamma) times
+        the share in Agg(m), averaged over the classes.
+        Notes, of one class or the least of several: ``class``; ``holders``, the rows that count;
+        ``guaranteed``, 1 where they suffice for the rule's guarantee; and ``fitted``, 1 where for
+        any class they were too few for the rule as it was set.
 
         Cost:
-            The rule's, and O(C p). The state holds one vector a class.
+            The rule's for each class, and O(C p). The state holds one vector a class.
         """
         if not view.senders:
             return averaged(view, []), state
         p, classes = view.functional.layout.p, view.inputs.classes
-        asked = class_of(view.round, classes)
-        answers = zip(view.samples, view.staleness, strict=True)
-        holders = [k for k, (n, late) in enumerate(answers) if n > 0 and late % classes == 0]
+        asked = [c for c in self._asked(view.round, classes) if c is not None]
         influence = view.model.new_zeros(len(view.senders))
-        fits = False
-        if holders:
-            direction, shares, fits = aggregated(self.rule, view.received[holders, :p])
-            influence[holders] = (1 - self.compensation) * shares
-        else:
-            direction = state.get(asked, view.model.new_zeros(p))
-        past = [state[c] for c in sorted(state)]
+        directions, fresh, counts, fits = [], {}, [], False
+        for part, c in enumerate(asked):
+            holders = self._holders(view, part)
+            counts.append(len(holders))
+            if not holders:
+                directions.append(state.buffers.get(c, view.model.new_zeros(p)))
+                continue
+            start = part * len(view.model)
+            rows = view.received[holders, start : start + p]
+            fresh[c], shares, fitted = aggregated(self.rule, rows)
+            influence[holders] += (1 - self.compensation) / len(asked) * shares
+            directions.append(fresh[c])
+            fits |= fitted
+        past = [state.buffers[c] for c in sorted(state.buffers)]
         count = classes if self.count_all else max(1, len(past))
-        weights = [1 - self.compensation, *[self.compensation / count] * len(past)]
-        step = weighted_sum([direction, *past], weights)
-        after = {c: self.momentum * vector for c, vector in state.items()}
-        if holders:
-            after[asked] = direction
+        weights = [(1 - self.compensation) / len(asked)] * len(asked)
+        step = weighted_sum([*directions, *past], weights + [self.compensation / count] * len(past))
+        momentum = None
+        if self.at == "server":
+            momentum = step = heavier(state.momentum, step, self.momentum)
+        kept = {c: self.momentum * vector for c, vector in state.buffers.items()}
+        missing = [(c, self.rule.needs(n)) for c, n in zip(asked, counts, strict=True)]
+        unsure = [f"class {c}: {reason}" for c, reason in missing if reason is not None]
         merge = Merge(
             model=moved(view.model, step, self.server_lr, self.weight_decay),
             influence=influence,
+            unguaranteed=unsure[0] if unsure else None,
             notes={
-                "class": float(asked),
-                "holders": float(len(holders)),
+                "class": float(min(asked)),
+                "holders": float(min(counts)),
                 "fitted": float(fits),
-                "guaranteed": float(self.rule.needs(len(holders)) is None),
+                "guaranteed": float(not unsure),
             },
         )
-        return merge, after
+        return merge, Past({**kept, **fresh}, momentum)
+
+    def _asked(self, round_: int, classes: int) -> list[int | None]:
+        """The class of each vector of a message; None behind all classes."""
+        some = classes_of(round_, self.classes_per_round, classes)
+        return [*some, *[None] * (self.classes_per_round - len(some))]
+
+    def _holders(self, view: Gathering, part: int) -> list[int]:
+        """The rows that count for one of the round's classes."""
+        classes = view.inputs.classes
+        turn = classes // gcd(classes, self.classes_per_round)
+        answers = zip(view.samples, view.meta, view.staleness, strict=True)
+        return [
+            k
+            for k, (samples, meta, late) in enumerate(answers)
+            if late % turn == 0 and says(samples, meta, part, self.up)
+        ]
 
 
-def class_of(round_: int, classes: int) -> int:
-    """The class of a round, in turn: 0 in round 1. Both sides know it, so it need not be sent."""
-    return (round_ - 1) % classes
+def classes_of(round_: int, k: int, classes: int) -> list[int]:
+    """The k classes of a round, in turn: 0 to k - 1 in round 1; all, where there are fewer.
+
+    Both sides know them, so they need not be sent.
+    """
+    first = (round_ - 1) * k
+    return [(first + place) % classes for place in range(min(k, classes))]

@@ -16,11 +16,11 @@ Departs from the paper:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, isfinite, nan
 from typing import Literal
 
-from p2pfl.strategies.base import ServerStrategy, averaged, claimed_shares, only
+from p2pfl.strategies.base import ServerStrategy, averaged, claimed_shares
 from p2pfl.strategies.fed_grad_filters import (
     Reference,
     closeness,
@@ -188,6 +188,8 @@ class FedGrad(ServerStrategy):
         """Each row's share: 0 for the rejected."""
         kept = [k for k, sender in enumerate(view.senders) if sender not in rejected]
         shares = [0.0] * len(view.senders)
-        for k, share in zip(kept, claimed_shares(only(view, kept), self.weights), strict=True):
+        # Not base.only, which would copy the rows.
+        theirs = replace(view, samples=tuple(view.samples[k] for k in kept))
+        for k, share in zip(kept, claimed_shares(theirs, self.weights), strict=True):
             shares[k] = share
         return shares

@@ -19,11 +19,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from p2pfl.defenses.mixing import float32
 from p2pfl.rules import AnyRule, Mean
 from p2pfl.strategies.base import ServerStrategy, averaged
 from p2pfl.strategies.class_gradients import Averaging, Group, stepped
-from p2pfl.strategies.descent import aggregated, check_settings, moved
+from p2pfl.strategies.descent import aggregated, check_settings, heavier, moved
 from p2pfl.strategies.types import Assignment, Gathering
 from p2pfl.types import Kind, Merge, Vector
 
@@ -90,7 +89,6 @@ class MomentumSgd(ServerStrategy):
         p = view.functional.layout.p
         direction, shares, fits = aggregated(self.rule, view.received[:, :p])
         if self.at == "server" and self.momentum:
-            past = 0.0 if state is None else self.momentum * state.double()
-            state = direction = float32(past + direction.double())
+            state = direction = heavier(state, direction, self.momentum)
         model = moved(view.model, direction, self.server_lr, self.weight_decay)
         return Merge(model=model, influence=shares, notes={"fitted": float(fits)}), state

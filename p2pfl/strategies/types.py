@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
+from jaxtyping import Int64
+from torch import Tensor
 
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.types import Guide, InputSpec, Kind, Matrix, Merge, Samples, Steer, Vector
@@ -48,6 +50,8 @@ class Assignment:
     meta: Mapping[str, float]
     data: Samples
     """Its own samples; an adversary's are poisoned."""
+    true_labels: Int64[Tensor, " n"]
+    """Of these samples, before an adversary relabelled them; their labels where it made others."""
     trainer: Trainer
     settings: Training
     rng: np.random.Generator
@@ -71,7 +75,7 @@ class Gathering:
     model: Vector
     """(d,) the global model that this round started from."""
     received: Matrix
-    """(m, d)."""
+    """(m, up * d)."""
     senders: tuple[int, ...]
     staleness: tuple[int, ...]
     samples: tuple[int, ...]
@@ -104,6 +108,11 @@ class Strategy(Protocol[S]):
         ...
 
     @property
+    def up(self) -> int:
+        """Vectors in a client's message, one behind the other."""
+        ...
+
+    @property
     def sends(self) -> Kind:
         """What a client's message is."""
         ...
@@ -116,13 +125,13 @@ class Strategy(Protocol[S]):
         """What a client is told. With ``individual`` False it is called once, for the first."""
         ...
 
-    def answers(self, given: Assignment) -> bool:
-        """At the client: whether it has anything to say. If not, its message claims no samples, is
-        shown to no attack, and must not count in ``aggregate``."""
+    def answers(self, given: Assignment) -> Sequence[bool]:
+        """At the client: of each vector of its message, whether it says anything. If not, no attack
+        is shown it, and it must not count in ``aggregate``: see :func:`says`."""
         ...
 
     def train(self, given: Assignment, memory: Any) -> tuple[Vector, Any]:
-        """At the client: its message (d,), and what it remembers until it is asked again.
+        """At the client: its message (up * d,), and what it remembers until it is asked again.
 
         ``memory`` is None at first.
         """
@@ -136,3 +145,15 @@ class Strategy(Protocol[S]):
     def needs(self, n: int) -> str | None:
         """None if its guarantee holds for n clients, else what is missing, as a sentence."""
         ...
+
+
+def claims(answers: Sequence[bool]) -> dict[str, float]:
+    """What a message of several vectors says of each beside it; of a single one its samples do."""
+    if len(answers) == 1:
+        return {}
+    return {f"says_{part}": float(says) for part, says in enumerate(answers)}
+
+
+def says(samples: int, meta: Mapping[str, float], part: int, up: int) -> bool:
+    """Whether a message claims to say anything in its vector number ``part`` of ``up``."""
+    return samples > 0 and (up == 1 or meta.get(f"says_{part}", 0.0) > 0)

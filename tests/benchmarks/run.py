@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import class_gradients
 import engine
 import gpd
 import inversion
 import ring
 import rules
+import server
 
 FOLDER = Path(".benchmarks")
 
@@ -35,6 +37,10 @@ def main() -> None:
     gpd.report(result["gpd"])
     result["inversion"] = inversion.measure()
     inversion.report(result["inversion"])
+    result["server"] = server.measure()
+    server.report(result["server"])
+    result["class_gradients"] = class_gradients.measure()
+    class_gradients.report(result["class_gradients"])
     if os.environ.get("P2PFL_DATA"):
         result["ring"] = ring.measure()
         ring.report(result["ring"])

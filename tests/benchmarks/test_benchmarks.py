@@ -44,6 +44,25 @@ def test_the_merge_of_gpd(monkeypatch):
     assert all(result["ratio"] > 0 for result in results.values())
 
 
+def test_the_round_of_a_server(monkeypatch):
+    server = load("server")
+    monkeypatch.setattr(server, "CLIENTS", 10)
+    monkeypatch.setattr(server, "HIDDEN", 3)
+    results = server.measure(repeats=1)
+    assert results.keys() == server.strategies(10).keys()
+    assert results["FedAvg"]["ratio"] == 1
+    assert server.gathering(2, server.HIDDEN).received.shape == (2, 3 * 795 + 10)
+
+
+def test_gradients_of_classes_in_one_pass(monkeypatch):
+    classes = load("class_gradients")
+    monkeypatch.setattr(classes, "MODELS", {"logistic": classes.MODELS["logistic"]})
+    monkeypatch.setattr(classes, "BATCH", 3)
+    results = classes.measure(repeats=1)
+    assert results.keys() == {"logistic, 1", "logistic, 3", "logistic, 10"}
+    assert all(result["difference"] < 1e-6 for result in results.values())
+
+
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
 def test_the_ring_task(monkeypatch):

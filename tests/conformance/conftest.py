@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from p2pfl.learner.steers import both
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.seeding import stream
-from p2pfl.strategies.types import Assignment, Gathering, Instruction
+from p2pfl.strategies.types import Assignment, Gathering, Instruction, claims
 from p2pfl.types import (
     AdversaryView,
     Guide,
@@ -131,7 +131,7 @@ def gathering():
             senders=tuple(range(m) if senders is None else senders),
             staleness=(0,) * m if staleness is None else tuple(staleness),
             samples=tuple(range(30, 30 + m)),
-            meta=({},) * m,
+            meta=(claims([True] * (received.shape[1] // len(model))),) * m,
             functional=FunctionalModel(module, Layout.of(module)),
             inputs=InputSpec(shape=(2,), classes=2),
             held_out=few_samples(8),
@@ -160,6 +160,7 @@ def assignment():
             companion=instruction.companion,
             meta=instruction.meta,
             data=few_samples(10),
+            true_labels=few_samples(10).labels,
             trainer=trainer,
             settings=settings,
             rng=stream(0, "train", 3, round_),

@@ -196,6 +196,17 @@ def test_it_says_whether_it_trains_once_more(attack, federation_view):
 
 
 @every_attack
+def test_it_says_whether_it_looks_at_what_it_trained(attack, federation_view):
+    view = federation_view(trained(), attack.knowledge)
+    members = [row for row, peer in enumerate(view.visible_ids) if peer in view.members]
+    visible = view.visible.clone()
+    visible[members] = 7.0
+    untrained = replace(view, own=view.start, visible=visible)
+    unmoved = same(craft(attack, untrained), craft(attack, view))
+    assert unmoved or not attack.ignores_own
+
+
+@every_attack
 def test_its_state_can_be_stored(attack, federation_view):
     view = federation_view(trained(), attack.knowledge)
     _, state = attack.craft(view, attack.init(40), np.random.default_rng(0))

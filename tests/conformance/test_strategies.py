@@ -62,6 +62,8 @@ SETTINGS = {
         Desgd(rule=Krum(f=1), literal_momentum=True, split_batch=True),
         Desgd(rule=TrimmedMean(f=1), compensation=1.0, count_all=True),
         Desgd(rule=Clustering(), momentum=0.0, compensation=0.0, weight_decay=0.0),
+        Desgd(rule=Krum(f=1), at="server", compensation=0.0),
+        Desgd(rule=Median(), classes_per_round=2),
     ),
     MomentumSgd: (MomentumSgd(), MomentumSgd(rule=TrimmedMean(f=1), at="server")),
     Spmc: (
@@ -82,11 +84,12 @@ every_strategy = pytest.mark.parametrize(
 P, D = 10, 14
 
 
-def models(m, seed=0):
-    """A small global model, and so many of clients; running statistics are not negative."""
+def models(m, seed=0, up=1):
+    """A small global model, and so many of clients, ``up`` times each; running statistics are not
+    negative."""
     rows = torch.randn(m + 1, D, generator=torch.Generator().manual_seed(seed))
     rows[:, P:] = rows[:, P:].abs()
-    return 0.1 * rows[0], rows[1:]
+    return 0.1 * rows[0], rows[1:].repeat(1, up)
 
 
 class Doubled:
@@ -120,7 +123,7 @@ def test_every_strategy_is_tested():
 @every_strategy
 @pytest.mark.parametrize("m", range(1, 7))
 def test_an_aggregation_is_a_model_and_shares_or_a_shortfall(strategy, m, gathering):
-    model, received = models(m)
+    model, received = models(m, up=strategy.up)
     view = gathering(model, received)
     try:
         merge, _ = strategy.aggregate(view, strategy.init(model))
@@ -150,7 +153,7 @@ def test_where_nobody_answered_the_model_stays(strategy, gathering):
 
 @every_strategy
 def test_it_is_pure(strategy, gathering):
-    model, received = models(5)
+    model, received = models(5, up=strategy.up)
     state = strategy.init(model)
     _, state = strategy.aggregate(gathering(model, received, round_=8), state)
     before, copies = pickle.loads(pickle.dumps(state)), (model.clone(), received.clone())
@@ -169,7 +172,7 @@ def test_it_is_pure(strategy, gathering):
 def test_clients_that_stand_still_leave_the_model_to_the_server(strategy, gathering):
     model, _ = models(0)
     still = model if strategy.sends == "model" else torch.zeros_like(model)
-    view = gathering(model, still.expand(5, -1))
+    view = gathering(model, still.repeat(5, strategy.up))
     merge, _ = strategy.aggregate(view, strategy.init(model))
     if isinstance(strategy, Finetuning):  # which goes on training
         model = view.train(model, strategy.epochs)
@@ -184,7 +187,7 @@ def test_clients_may_be_late_fall_silent_and_return(strategy, gathering):
     model, state = models(0)[0], None
     state = strategy.init(model)
     for round_, m in enumerate((6, 6, 3, 6, 4, 5, 6), start=1):
-        _, received = models(m, seed=round_)
+        _, received = models(m, seed=round_, up=strategy.up)
         senders = [(k * 2 + round_) % 7 for k in range(m)]
         stale = [k % round_ for k in range(m)]
         view = gathering(model, received, sorted(senders), stale, round_)
@@ -199,7 +202,7 @@ def test_huge_models_of_all_clients_are_borne(strategy, gathering):
     model, _ = models(0)
     state = strategy.init(model)
     for seed in range(4):
-        model, received = models(5, seed)
+        model, received = models(5, seed, strategy.up)
         huge = received.sign() * 3e38
         merge, state = strategy.aggregate(gathering(model, huge, round_=seed + 1), state)
         told = strategy.instruct(merge.model, state, seed + 2, 0)
@@ -210,12 +213,12 @@ def test_huge_models_of_all_clients_are_borne(strategy, gathering):
 
 @every_strategy
 def test_its_state_can_be_stored(strategy, gathering):
-    model, received = models(5)
+    model, received = models(5, up=strategy.up)
     state = strategy.init(model)
     for round_ in (1, 2):
         _, state = strategy.aggregate(gathering(model, received, round_=round_), state)
     stored = pickle.loads(pickle.dumps(state))
-    view = [gathering(*models(5, seed=1), round_=3) for _ in range(2)]
+    view = [gathering(*models(5, seed=1, up=strategy.up), round_=3) for _ in range(2)]
     here, _ = strategy.aggregate(view[0], state)
     there, _ = strategy.aggregate(view[1], stored)
     assert torch.equal(here.model, there.model)
@@ -226,7 +229,7 @@ def test_its_state_can_be_stored(strategy, gathering):
 
 @every_strategy
 def test_instructions_are_what_the_strategy_says(strategy, gathering):
-    model, received = models(5)
+    model, received = models(5, up=strategy.up)
     state = strategy.init(model)
     for round_ in (1, 2, 3):
         told = [strategy.instruct(model, state, round_, client) for client in (0, 1, 0)]
@@ -253,8 +256,11 @@ def test_a_client_answers_and_its_memory_can_be_stored(strategy, own, assignment
     assert torch.equal(here, there)
     assert torch.equal(told.vector, before)
     for message in (first, here):
-        assert (message.shape, message.dtype) == ((D,), torch.float32)
+        assert (message.shape, message.dtype) == ((strategy.up * D,), torch.float32)
         assert message.isfinite().all()
+    given = assignment(told, 1, own)
+    assert len(strategy.answers(given)) == strategy.up
+    assert own is None or any(strategy.answers(given))
 
 
 @every_strategy

@@ -19,7 +19,11 @@ SCENARIOS = {
     "finetuning": ({}, {"clients_start": "average"}),
     "crfl": ({},),
     "fed_grad": ({}, {"hard_from": 2, "reference": "paper", "pardon": "above", "pardon_from": 1}),
-    "desgd": ({}, {"rule": {"kind": "krum", "f": 2}}),
+    "desgd": (
+        {},
+        {"rule": {"kind": "krum", "f": 2}, "at": "server", "compensation": 0.0},
+        {"rule": {"kind": "krum", "f": 2}, "classes_per_round": 3},
+    ),
     "momentum_sgd": ({}, {"at": "server", "rule": {"kind": "median"}}),
     "spmc": ({}, {"teacher": "coalition_uniform", "purify_scope": "benign_only"}),
 }

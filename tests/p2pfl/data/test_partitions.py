@@ -67,8 +67,8 @@ def test_seeds_decide(variant):
     assert lists(deal(variant)) != lists(deal(variant, seed=2))
 
 
-@pytest.mark.parametrize("data", ["all_classes", "shared"])
-def test_without_adversaries_all_three_are_one(data):
+@pytest.mark.parametrize("data", ["all_classes", "copies", "shared"])
+def test_without_adversaries_all_are_one(data):
     variant = Dirichlet(alpha=0.5)
     plain = deal(variant, adversaries=())
     assert lists(deal(variant, adversaries=(), adversary_data=data)) == lists(plain)
@@ -86,6 +86,17 @@ def test_all_classes_gives_adversaries_their_share_of_every_class():
 def test_adversaries_alone_get_everything():
     parts = deal(Iid(), peers=2, adversaries=(0, 1), adversary_data="all_classes")
     assert [len(part) for part in parts] == [300, 300]
+
+
+def test_copies_leave_benign_peers_all_the_data():
+    parts = deal(ClassesPerPeer(k=3), peers=24, adversaries=(2, 8, 20, 23), adversary_data="copies")
+    benign = [part for peer, part in enumerate(parts) if peer not in (2, 8, 20, 23)]
+    assert sorted(np.concatenate(benign).tolist()) == list(range(600))
+    assert all(len(np.unique(LABELS[part])) == 3 for part in benign)
+    hostile = [parts[peer] for peer in (2, 8, 20, 23)]
+    assert [len(np.unique(part)) for part in hostile] == [600 // 20] * 4
+    assert len({tuple(part.tolist()) for part in hostile}) == 4
+    assert len(np.unique(LABELS[np.concatenate(hostile)])) == 10
 
 
 def test_shared_gives_each_adversary_what_all_of_them_have():

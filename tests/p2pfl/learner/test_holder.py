@@ -1,6 +1,7 @@
 """What can be used of what came: whatever it is, asking never raises."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ GOOD = Update(
 
 @pytest.fixture
 def holder():
-    return Holder(0, None, torch.zeros(3))
+    return Holder(0, SimpleNamespace(strategy=None), torch.zeros(3))
 
 
 def test_a_sound_message_can_be_used(holder):

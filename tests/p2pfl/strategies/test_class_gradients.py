@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from p2pfl.attacks import LabelFlip
+from p2pfl.attacks import Constant, Ipm, LabelFlip
 from p2pfl.attacks.base import Honest, to_all
 from p2pfl.defenses import LocalOnly
 from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.conduct import Conduct
 from p2pfl.learner.holder import Workbench
 from p2pfl.learner.learner import Learner
+from p2pfl.learner.server import ServerLearner
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.models import Logistic, build_model
 from p2pfl.strategies import Desgd, MomentumSgd
@@ -125,7 +126,7 @@ def test_a_batch_may_be_split_among_the_classes():
 def test_with_one_class_and_no_memories_it_is_plain_sgd(gathering):
     samples = data([0] * 8, classes=1)
     strategy = Desgd(momentum=0.0, compensation=0.0, server_lr=0.5, weight_decay=0.01)
-    model, state = torch.full((D,), 0.1), {}
+    model, state = torch.full((D,), 0.1), strategy.init(torch.zeros(D))
     workbench = bench(strategy)
     learner = Learner(1, workbench, samples, model, LocalOnly(), {})
     functional = workbench.trainer.functional
@@ -186,14 +187,25 @@ def test_out_of_its_attack_an_adversary_is_silent_as_others_are():
     assert (own.samples, sent.samples) == (0, 0)
 
 
-def test_flipped_labels_say_which_class_a_sample_is_of():
+def test_a_relabelled_sample_counts_for_its_true_class():
     samples = data([0, 0, 0])
     learner = hostile(Desgd(momentum=0.0), samples, LabelFlip(), Conduct(start=2))
-    before, _ = learner.answer(1, told(1))
-    np.testing.assert_allclose(before.vector, gradient_of(samples), atol=1e-6)
-    after, _ = learner.answer(3, told(3))
+    learner.answer(1, told(1))
     flipped = replace(samples, labels=2 - samples.labels)
+    after, _ = learner.answer(4, told(4))
     np.testing.assert_allclose(after.vector, gradient_of(flipped), atol=1e-6)
+    # Of the class that it calls them it has none.
+    other, _ = learner.answer(3, told(3))
+    assert not other.vector.any()
+
+
+def test_with_a_part_of_its_data_poisoned_each_sample_stays_in_its_class():
+    samples = data([2, 0, 1, 0])
+    sides = (LabelFlip(), Conduct(), {}, (0,), (1,), LocalOnly(), (0,))
+    learner = AdversarialLearner(1, bench(Desgd()), samples, torch.zeros(D), *sides)
+    mixed = learner._samples(1, torch.zeros(D))
+    assert mixed.labels.tolist() == [2, 1, 2, 2]
+    assert learner._true_labels(1, mixed).tolist() == [2, 1, 0, 0]
 
 
 def test_an_adversary_bends_its_gradients():
@@ -212,6 +224,61 @@ def test_an_adversary_bends_its_gradients():
     samples = data([0, 0])
     answer, _ = hostile(Desgd(momentum=0.0), samples, Half()).answer(1, told(1))
     np.testing.assert_allclose(answer.vector, 0.5 * gradient_of(samples), atol=1e-6)
+
+
+def test_an_adversary_that_sends_something_else_does_not_train():
+    strategy, samples = Desgd(classes_per_round=2), data([0, 1, 2])
+    honest = client(strategy, samples)
+    benign, _ = honest.answer(1, told(1))
+    for attack, row in ((Ipm(), -0.1 * benign.vector), (Constant(), np.full(2 * D, 5.0))):
+        learner = hostile(strategy, samples, attack)
+        own, _ = learner.answer(1, told(1))
+        assert own.samples == 3
+        assert not own.vector.any()
+        assert learner._memory is None
+        (sent,) = learner.craft(1, (0, 1), [benign, own])
+        np.testing.assert_allclose(sent.vector, row, atol=1e-7)
+
+
+def test_an_attack_acts_on_each_class_by_itself():
+    strategy = Desgd(momentum=0.0, classes_per_round=2)
+    of_both, of_one = data([0, 1, 1, 1]), data([1, 1])
+    first, _ = client(strategy, of_both).answer(1, told(1))
+    second, _ = client(strategy, of_one).answer(1, told(1))
+    assert dict(second.meta) == {**first.meta, "says_0": 0.0}
+    assert not second.vector[:D].any()
+    learner = hostile(strategy, data([2]), Ipm(epsilon=1.0))
+    own, _ = learner.answer(1, told(1))
+    (sent,) = learner.craft(1, (0, 1, 2), [first, own, second])
+    np.testing.assert_allclose(sent.vector[:D], -gradient_of(of_both, 0), atol=1e-6)
+    mean = (gradient_of(of_both, 1) + gradient_of(of_one, 1)) / 2
+    np.testing.assert_allclose(sent.vector[D:], -mean, atol=1e-6)
+    assert (sent.meta["says_0"], sent.meta["says_1"]) == (1.0, 1.0)
+
+
+def test_a_server_takes_messages_of_as_many_vectors_as_it_asked_for():
+    strategy = Desgd(momentum=0.0, classes_per_round=2, compensation=0.0, weight_decay=0.0)
+    server = ServerLearner(9, bench(strategy), torch.full((D,), 0.1), None)
+    samples = data([0, 0, 1])
+    good, _ = client(strategy, samples).answer(1, told(1))
+    bad = [
+        replace(good, vector=good.vector[:D]),
+        replace(good, vector=np.full(2 * D, np.nan, dtype=np.float32)),
+        replace(good, meta={"says_0": "yes"}),
+    ]
+    decision = server.merge(1, (0, 1, 2, 3), (1, 1, 1, 1), [*bad, good])
+    assert (decision.senders, decision.rejected) == ((3,), (0, 1, 2))
+    assert decision.influence == (1.0,)
+    step = (gradient_of(samples, 0) + gradient_of(samples, 1)) / 2
+    np.testing.assert_allclose(server.model(1).vector, 0.1 - 0.1 * step, atol=1e-6)
+
+
+def test_momentum_at_the_server_leaves_clients_their_gradients():
+    samples = data([0, 0])
+    learner = client(Desgd(at="server", literal_momentum=True), samples)
+    for round_ in (1, 4):
+        answer, _ = learner.answer(round_, told(round_))
+        np.testing.assert_allclose(answer.vector, gradient_of(samples), atol=1e-6)
 
 
 @pytest.mark.parametrize("strategy", [Desgd(), MomentumSgd()], ids=str)

@@ -34,6 +34,12 @@ def test_one_row_is_its_own_aggregate():
         assert not fits
 
 
+def test_of_two_rows_clustering_prefers_neither():
+    out, shares, fits = aggregated(Clustering(), torch.tensor([[1.0], [3.0]]))
+    assert (out.tolist(), shares.tolist(), fits) == ([2.0], [0.5, 0.5], True)
+    assert fitted(Clustering(), 3) == Clustering()
+
+
 def test_where_no_f_helps_it_is_the_mean():
     rule = Bucketing(s=2, rule=Krum(f=1))
     out, _, fits = aggregated(rule, torch.tensor([[1.0], [3.0]]))

@@ -167,6 +167,7 @@ def test_the_teacher_is_in_its_mode(mode):
         companion=None,
         meta={},
         data=data(),
+        true_labels=data().labels,
         trainer=workbench.trainer,
         settings=workbench.training,
         rng=stream(0, "train", 1, 1),

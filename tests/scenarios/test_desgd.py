@@ -1,0 +1,135 @@
+"""DeSGD from the file to the folder, and the papers' scenarios of it on a small scale."""
+
+from itertools import chain
+from statistics import fmean
+
+import pytest
+
+from scenarios.build import build
+from scenarios.results import RESULTS
+from scenarios.runner import run
+from scenarios.sweep import load_sweep
+
+PAPERS = {
+    "desgd_table1": 12 * 8,
+    "desgd_table1_short": 8 * 4,
+    "desgd_scaled": 8 * 4,
+    "desgd_table2": 6 * 3,
+    "desgd_figure2": 8,
+    "desgd_figure3": 6,
+    "desgd_classes": 4 * 2 * 3,
+}
+"""How many cells each has, for one seed."""
+TINY = (
+    "data.dataset=digits", "model={kind: logistic}", "training.batch_size=5", "rounds=2",
+    "evaluate.every=1", "sweep.seed=[1]",
+)  # fmt: skip
+STAR = {
+    "data": {"partition": {"kind": "classes_per_peer", "k": 3}, "adversary_data": "copies"},
+    "topology": {"kind": "clients", "peers": 12},
+    "adversaries": {"count": 2},
+    "training": {"batch_size": 8, "local_steps": 1},
+}
+
+
+def accuracies(record):
+    found = {}
+    for row in record.table("metrics"):
+        if row["metric"] == "accuracy":
+            found.setdefault(int(row["round"]), []).append(float(row["value"]))
+    return found
+
+
+@pytest.mark.parametrize(("name", "count"), PAPERS.items(), ids=PAPERS)
+def test_a_table_of_the_paper_is_as_the_paper_has_it(name, count, tmp_path):
+    assert len(load_sweep(f"papers/{name}", TINY, tmp_path).cells) == count
+    scenario = load_sweep(f"papers/{name}", (), tmp_path).cells[-1].loaded.scenario
+    assert scenario.data.dataset == "fashion_mnist"
+    assert scenario.training.batch_size == 50
+    assert scenario.topology.peers - scenario.adversaries.count == 20
+
+
+# The others have no method, no attack and no setting beyond these.
+@pytest.mark.parametrize("name", ["desgd_table1", "desgd_table2", "desgd_figure3", "desgd_classes"])
+def test_a_table_of_the_paper_runs_small(name, tmp_path):
+    seen = set()
+    for cell in load_sweep(f"papers/{name}", TINY, tmp_path).cells:
+        # Each value of each axis once: the cells beyond differ in combination only.
+        values = set(enumerate(cell.names))
+        if values <= seen:
+            continue
+        seen |= values
+        record = run(cell.loaded, out=cell.folder)
+        assert record.status == "done"
+        assert 0 <= record.summary["accuracy"]["server"]["mean"] <= 1
+        assert record.summary["peers"]["adversary"] == 4
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_several_classes_a_round_are_as_many_vectors(classes, loaded, run_small):
+    strategy = {"kind": "desgd", "classes_per_round": classes}
+    attack = {"kind": "alie", "z": 1.0, "knowledge": "full"}
+    sections = {**STAR, "server": {"strategy": strategy}, "attack": attack}
+    sizes = build(loaded(**sections)).message_bytes
+    assert sizes[0] - sizes[-1] == (classes - 1) * 4 * 650  # of a logistic model of digits
+    record = run_small(**sections, rounds=4)
+    assert record.status == "done"
+    assert record.summary["messages"]["rejected"] == 0
+    heard = {int(row["sender"]) for row in record.table("edges") if float(row["influence"]) > 0}
+    assert heard == set(range(12))
+
+
+def test_all_classes_a_round_learn_as_plain_averaging_does(run_small):
+    settings = {"momentum": 0.0, "compensation": 0.0, "weight_decay": 0.0, "server_lr": 0.5}
+    strategy = {"kind": "desgd", "classes_per_round": 10, **settings}
+    record = run_small(**STAR, rounds=30, server={"strategy": strategy})
+    assert record.summary["accuracy"]["server"]["mean"] > 0.7
+
+
+def test_adversaries_hold_all_classes_where_benign_clients_hold_three(loaded):
+    server = {"strategy": {"kind": "desgd"}}
+    experiment = build(loaded(**STAR, server=server, attack={"kind": "label_flip"}))
+    labels = experiment.dataset.labels
+    for peer in experiment.peers:
+        own = set(labels[peer.samples].tolist())
+        assert len(own) == {"benign": 3, "adversary": 10, "server": 0}[peer.role]
+    benign = list(chain(*(p.samples for p in experiment.peers if p.role == "benign")))
+    assert sorted(benign) == list(range(len(labels)))
+
+
+def test_a_rule_at_its_limit_runs_as_published_and_is_counted(run_small):
+    # Ten of twelve are benign with three of ten classes each: of a class there are five at most.
+    strategy = {"kind": "desgd", "rule": {"kind": "krum", "f": 2}}
+    summary = run_small(**STAR, rounds=10, server={"strategy": strategy}).summary
+    assert (summary["without_guarantee"], summary["shortfalls"]) == (10, 0)
+    assert any("class 0: krum needs n > 2f + 2, got n=5, f=2" in w for w in summary["warnings"])
+
+
+def test_the_best_round_and_how_far_apart_the_last_are(run_small):
+    record = run_small(**STAR, rounds=12, server={"strategy": {"kind": "desgd"}})
+    curve = {round_: value for round_, (value,) in accuracies(record).items()}
+    summary = record.summary["curve"]
+    assert summary["best"] == max(curve.values())
+    assert curve[summary["best_round"]] == summary["best"]
+    assert summary["late_spread"] == abs(curve[11] - curve[12])
+    assert {"best", "late_spread"} <= set(RESULTS)
+
+
+def test_a_curve_of_peers_is_that_of_the_benign_peers_mean(run_small):
+    record = run_small(rounds=2)
+    curve = {round_: fmean(values) for round_, values in accuracies(record).items()}
+    assert record.summary["curve"]["best"] == max(curve.values())
+    assert run_small(evaluate={"every": 0}).summary["curve"] is None
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_several_classes_a_round_are_the_same_on_ray(run_small):
+    strategy = {"kind": "desgd", "rule": {"kind": "krum", "f": 2}, "classes_per_round": 3}
+    sections = {**STAR, "server": {"strategy": strategy}, "attack": {"kind": "sign_flip"}}
+    inline = run_small(**sections)
+    runtime = {"executor": "ray", "peers_per_actor": 6}
+    elsewhere = run_small(**sections, runtime=runtime)
+    assert elsewhere.summary["digest"] == inline.summary["digest"]
+    for name in ("metrics.csv", "edges.csv", "messages.csv", "events.jsonl"):
+        assert (inline.folder / name).read_bytes() == (elsewhere.folder / name).read_bytes()
