@@ -43,6 +43,10 @@ class WithBackdoor(HonestTraining):
         """As ``data`` does."""
         return self.data.poison(data, rng)
 
+    def shared_samples(self) -> int | None:
+        """As ``data`` says."""
+        return self.data.shared_samples()
+
     def poison_round(self, data: Samples, logits: Logits) -> Samples:
         """As ``data`` does."""
         return self.data.poison_round(data, logits)
