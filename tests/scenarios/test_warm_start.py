@@ -109,6 +109,17 @@ def test_a_run_can_begin_where_another_did_and_run_again_from_its_folder(loaded,
     assert again.summary["digest"] == first.summary["digest"]
 
 
+def test_a_file_may_be_named_by_its_whole_path(run_small, loaded):
+    first = run_small(**WARM, rounds=1)
+    whole = str(first.folder / "start.npy")
+    began = loaded(**warmed(path=whole), rounds=1)
+    inside = began.folder / "inside.npy"
+    inside.write_bytes((first.folder / "start.npy").read_bytes())
+    for number, path in enumerate((whole, str(inside))):
+        record = run(loaded(**warmed(path=path), rounds=1), out=began.folder / str(number))
+        assert record.summary["digest"] == first.summary["digest"]
+
+
 def test_a_server_and_its_clients_start_there_too(run_small):
     star = {"topology": {"kind": "clients", "peers": 5}, "server": {}, "rounds": 1}
     backdoor = {"adversaries": {"count": 1}, "attack": {"kind": "backdoor"}}
