@@ -356,6 +356,11 @@ class Attack(Protocol[S]):
         """The data it trains on; the identity by default. Called once, before the first round."""
         ...
 
+    def shared_samples(self) -> int | None:
+        """How many training samples its coalition has in common instead of each its own; None, the
+        default: none. All members then call ``poison`` with the same data and the same draws."""
+        ...
+
     def poison_round(self, data: Samples, logits: Logits) -> Samples:
         """The data of one round of the attack, made of what ``poison`` gave; the same by default.
 

@@ -28,15 +28,14 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
-from p2pfl.models import initial_vector
-from p2pfl.types import Float32Array
 from p2pfl.vectors import Layout
-from scenarios.coalitions import backdoor_of, make_coalitions
+from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.loader import Loaded
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
 from scenarios.timing import Timing
+from scenarios.warm_start import initial_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ def build(
         model=scenario.model,
         shape=dataset.shape,
         classes=dataset.classes,
-        initial=_initial_model(scenario, dataset),
+        initial=initial_model(scenario, dataset, layout, loaded.folder),
         training=scenario.training,
         rounds=scenario.rounds,
         keeps_prepared=scenario.record.dummies,
@@ -189,12 +188,6 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
         raise ScenarioError(f"model does not fit data set {name}: {error}") from error
 
 
-def _initial_model(scenario: Scenario, dataset: Dataset) -> Float32Array:
-    vector = initial_vector(scenario.model, dataset.shape, dataset.classes, scenario.seed)
-    array: Float32Array = vector.numpy()
-    return array
-
-
 def _device(wanted: str) -> Any:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ResourceError(
@@ -224,11 +217,12 @@ def _peers(
         seed=scenario.seed,
         order=_order(scenario, graph, sorted(adversaries)),
     )
+    shared = shared_parts(scenario, coalitions, rest)
     mixing = metropolis(graph)
     return tuple(
         PeerSpec(
             peer=peer,
-            samples=rest[parts[peer]],
+            samples=shared.get(peer, rest[parts[peer]]),
             mixing={sender: a for sender, a in mixing[peer].items() if sender != peer},
             targets=tuple(sorted(graph[peer])),
             coalition=coalition.get(peer),

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from rich.table import Table
 
 from p2pfl.data import load_dataset
 from p2pfl.defenses import RuleDefense
+from p2pfl.models import warm_start_of
 from p2pfl.rules.nesting import assumed_f
+from p2pfl.strategies import FedGrad
+from p2pfl.strategies.fed_grad_history import rounds_until_all_met, rounds_until_all_took_part
 from scenarios.build import Experiment, build
 from scenarios.console import describe
 from scenarios.loader import dump
@@ -45,8 +49,33 @@ def check_as_json(experiment: Experiment) -> dict[str, Any]:
         },
         "message_bytes": max(experiment.message_bytes),
         "more_than_f": _more_than_f(experiment),
+        "histories": None if (full := histories(experiment)) is None else asdict(full),
         "warnings": list(experiment.warnings),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """When FedGrad's histories are full, if all that were drawn answer: bounds on the expected
+    round, by its Theorem 1 for clients, and by a bound of our own for pairs."""
+
+    everybody: float
+    """In which every client has taken part."""
+    pairs: float | None
+    """In which every two have taken part together; None where one client takes part in a round."""
+
+
+def histories(experiment: Experiment) -> Histories | None:
+    """None unless the server's strategy is FedGrad. Time O(clients)."""
+    server = experiment.scenario.server
+    if server is None or not isinstance(server.strategy, FedGrad):
+        return None
+    clients = len(experiment.peers) - 1
+    each = server.participants or clients
+    return Histories(
+        rounds_until_all_took_part(clients, each),
+        rounds_until_all_met(clients, each) if each > 1 else None,
+    )
 
 
 def show_check(experiment: Experiment, console: Console) -> None:
@@ -157,6 +186,21 @@ def _attacks(experiment: Experiment) -> list[str]:
     return lines
 
 
+def _about_histories(experiment: Experiment) -> list[str]:
+    full, server = histories(experiment), experiment.scenario.server
+    strategy = server.strategy if server else None
+    if full is None or not isinstance(strategy, FedGrad):
+        return []
+    rounds = experiment.scenario.rounds
+    met = "never" if full.pairs is None else f"by round {ceil(full.pairs)}"
+    warm = "" if warm_start_of(experiment.scenario.model) else "; and it needs model.warm_start"
+    return [
+        f"fed_grad judges clients and pairs by their past: every client has taken part by round "
+        f"{ceil(full.everybody)} on average, or earlier, every two of them together {met}; the "
+        f"hard filter begins in round {strategy.hard_from}, the run has {rounds}{warm}"
+    ]
+
+
 def _findings(experiment: Experiment) -> list[str]:
     report, plan = experiment.neighbourhoods, experiment.plan
     adversaries = ", ".join(map(str, experiment.placed.adversaries)) or "none"
@@ -171,6 +215,7 @@ def _findings(experiment: Experiment) -> list[str]:
         f"dominated: {report.dominated} of {len(report.peers)} benign peers{worst}",
         f"benign peers that hear more adversaries than the rule's f: {bound}",
         f"benign peers: {parts}; most weight on adversaries at one of them: {report.delta_max:.2f}",
+        *_about_histories(experiment),
         f"processes: {len(plan.actors)}; memory: about {plan.memory_bytes / MIB:,.0f} MiB of "
         f"{plan.available_bytes / MIB:,.0f} MiB free",
         f"a message: {max(experiment.message_bytes):,} bytes",

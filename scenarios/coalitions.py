@@ -10,10 +10,12 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from actors.specs import BackdoorArrays, Coalition
-from p2pfl.data.dataset import Dataset
+from p2pfl.attacks.backdoors import DataBackdoor
+from p2pfl.data.dataset import Dataset, IntArray
 from p2pfl.errors import ScenarioError
 from p2pfl.learner.conduct import Conduct
 from p2pfl.seeding import stream
@@ -103,6 +105,40 @@ def _size(group: AttackGroup, adversaries: int) -> int:
         # In decimals as written, like the placements' fraction: 0.7 of 15 is 10.5 and not less.
         return ceil(Fraction(str(group.share)) * adversaries - Fraction(1, 2))
     return group.count or 0
+
+
+def shared_parts(
+    scenario: Scenario, coalitions: Sequence[Coalition], among: IntArray
+) -> dict[int, IntArray]:
+    """What each adversary trains on whose coalition shares its samples, by peer.
+
+    Each coalition's are drawn once, without replacement, from a stream of their own: what other
+    peers have stays as it is. Nobody trains on what the members would have had.
+
+    Args:
+        scenario: For the seed and the keys of a message.
+        coalitions: Of the run.
+        among: Indices of the training samples that peers have.
+
+    Raises:
+        ScenarioError: If more are asked for than there are.
+    """
+    parts: dict[int, IntArray] = {}
+    for number, coalition in enumerate(coalitions):
+        wanted = coalition.attack.shared_samples()
+        if wanted is None:
+            continue
+        if wanted > len(among):
+            group = f".{number}.attack" if isinstance(scenario.attack, tuple) else ""
+            nested = "" if isinstance(coalition.attack, DataBackdoor) else ".data"
+            raise ScenarioError(
+                f"attack{group}{nested}.shared_data must be in 1 .. {len(among)}, the training "
+                f"samples that peers have, got {wanted}"
+            )
+        rng = stream(scenario.seed, "shared data", number)
+        drawn = np.sort(among[rng.permutation(len(among))[:wanted]])
+        parts |= dict.fromkeys(coalition.members, drawn)
+    return parts
 
 
 def attack_names(coalitions: Sequence[Coalition]) -> str:

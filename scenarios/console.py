@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from p2pfl.models import warm_start_of
 from scenarios.build import Experiment
 from scenarios.results import grid
 from scenarios.runner import Record
@@ -60,7 +61,14 @@ class ConsoleWatcher(Watcher):
             self._say(f"[yellow]warning[/]: {escape(warning)}")
         actors = len(experiment.plan.actors)
         where = f"{actors} Ray actors" if scenario.runtime.executor == "ray" else "this process"
+        start = warm_start_of(scenario.model)
+        if start is not None and start.epochs is not None:
+            self._say(f"training the model that all start from: {start.epochs} epochs ...")
         self._say(f"starting {where} ...")
+
+    def starts(self, accuracy: float) -> None:
+        """Say how good the start is."""
+        self._say(f"the start's accuracy is {100 * accuracy:.1f} %")
 
     def ready(self, startup_s: float) -> None:
         """Show the bar."""

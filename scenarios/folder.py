@@ -63,9 +63,13 @@ def copy_sources(folder: Path, loaded: Loaded) -> None:
 
 
 def sources(loaded: Loaded) -> list[str]:
-    """The files below the scenario's folder that it names, as paths relative to that."""
+    """The files below the scenario's folder that it names, as paths relative to that.
+
+    What it names by an absolute path is found there again.
+    """
     tree = YAML(typ="safe", pure=True).load(dump(loaded.scenario))
-    paths = ((name, (loaded.folder / name).resolve()) for name in _named(tree))
+    relative = (name for name in _named(tree) if not Path(name).is_absolute())
+    paths = ((name, (loaded.folder / name).resolve()) for name in relative)
     below = loaded.folder.resolve()
     return [name for name, path in paths if path.is_file() and path.is_relative_to(below)]
 

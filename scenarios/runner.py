@@ -9,6 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
+import numpy as np
+
 from actors.engine import Engine
 from actors.executor import Executor
 from p2pfl.errors import P2PFLError
@@ -23,6 +25,7 @@ from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
 from scenarios.tables import Tables
+from scenarios.warm_start import Started, warm_start
 from scenarios.watcher import Watcher
 
 LINGER_S = 5.0
@@ -104,6 +107,7 @@ class _Run:
         self.status: Status = "running"
         self.error: str | None = None
         self.digest: str | None = None
+        self.started: Started | None = None
         self.startup_s = 0.0
         self.rounds_s = 0.0
         self.written_at = 0.0
@@ -142,6 +146,7 @@ class _Run:
         self.watcher.begins(self.experiment, self.folder)
 
     def _start(self) -> None:
+        self._warm_up()
         experiment, stopping = self.experiment, self.stop.is_set
         self.executor = make_executor(experiment, stopping)
         scenario = experiment.scenario
@@ -153,6 +158,15 @@ class _Run:
         self.startup_s = perf_counter() - self.began
         self.log.info("ready after %.2f s", self.startup_s)
         self.watcher.ready(self.startup_s)
+
+    def _warm_up(self) -> None:
+        """Train the start, if the scenario has one; the folder gets it, for others to begin at."""
+        self.experiment, self.started = warm_start(self.experiment)
+        if self.started is not None:
+            np.save(self.folder / "start.npy", self.started.vector)
+            accuracy = self.started.evaluation.accuracy
+            self.log.info("the start's accuracy is %.4f", accuracy)
+            self.watcher.starts(accuracy)
 
     def _rounds(self) -> None:
         assert self.engine is not None
@@ -213,6 +227,7 @@ class _Run:
             virtual_ns=self.engine.now_ns if self.engine else 0,
             tables=self.tables,
             counts=self.engine.counts if self.engine else {},
+            started=self.started,
             wall_s={
                 "startup": self.startup_s,
                 "rounds": self.rounds_s,

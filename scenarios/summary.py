@@ -14,6 +14,7 @@ from scenarios.guarantees import strategy_name
 from scenarios.schema import Scenario
 from scenarios.tables import Tables
 from scenarios.variants import name_of
+from scenarios.warm_start import Started
 
 
 def groups_of(experiment: Experiment) -> dict[str, list[int]]:
@@ -47,6 +48,7 @@ def summarise(
     virtual_ns: int,
     tables: Tables | None,
     counts: Mapping[tuple[int, int], EdgeCounts],
+    started: Started | None,
     wall_s: Mapping[str, float],
 ) -> dict[str, Any]:
     """Put the figures together; also writes messages.csv, whose totals are among them.
@@ -75,6 +77,7 @@ def summarise(
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tables) for name, peers in groups.items()},
         "curve": _curve(measured, tables, scenario.rounds),
+        "warm_start": None if started is None else started.as_dict(),
         "asr": _mean_asr(
             [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]
         ),

@@ -14,6 +14,9 @@ class Watcher:
     def begins(self, experiment: "Experiment", folder: Path) -> None:
         """Everything fits, and the folder is made; the processes start now."""
 
+    def starts(self, accuracy: float) -> None:
+        """With a warm start: all peers begin at a model of this accuracy, in [0, 1]."""
+
     def ready(self, startup_s: float) -> None:
         """All processes are up; the first round starts."""
 

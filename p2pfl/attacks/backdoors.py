@@ -29,14 +29,23 @@ class DataBackdoor(Honest):
     """Learning rate of the attack, > 0; null: that of benign peers."""
     local_epochs: int | None = None
     """Passes over its data per round of the attack, >= 1; null: as benign peers."""
+    shared_data: int | None = None
+    """How many training samples all members of the coalition train on instead of their own, >= 1:
+    drawn at random of those that peers have, and poisoned, once for all; null: each its own."""
 
     def __post_init__(self) -> None:
+        if self.shared_data is not None and self.shared_data < 1:
+            raise ValueError(f"shared_data must be >= 1, or null, got {self.shared_data}")
         if self.target < 0:
             raise ValueError(f"target must be a class, from 0, got {self.target}")
         if self.lr is not None and not (isfinite(self.lr) and self.lr > 0):
             raise ValueError(f"lr must be finite and > 0, or null, got {self.lr}")
         if self.local_epochs is not None and self.local_epochs < 1:
             raise ValueError(f"local_epochs must be >= 1, or null, got {self.local_epochs}")
+
+    def shared_samples(self) -> int | None:
+        """So many as ``shared_data`` says."""
+        return self.shared_data
 
     def settings(self, benign: Training) -> Training:
         """Those of benign peers, with its own learning rate and epochs."""

@@ -26,6 +26,10 @@ class HonestTraining:
         """Train on the data as they are."""
         return data
 
+    def shared_samples(self) -> int | None:
+        """Train on the own data."""
+        return None
+
     def poison_round(self, data: Samples, logits: Logits) -> Samples:
         """Train on the same data in every round."""
         return data

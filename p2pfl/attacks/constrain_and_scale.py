@@ -17,7 +17,7 @@ import numpy as np
 
 from p2pfl.attacks.base import Honest, to_all
 from p2pfl.attacks.steering import away_from, turn_from
-from p2pfl.attacks.with_backdoor import WithBackdoor, check_gamma, scaled
+from p2pfl.attacks.with_backdoor import WithBackdoor, check_every, check_gamma, scaled
 from p2pfl.types import AdversaryView, Knowledge, Matrix, Vector
 
 
@@ -33,10 +33,13 @@ class ConstrainAndScale(WithBackdoor, Honest):
     """The penalty: the distance from the round's start, or one minus the cosine to it."""
     gamma: float | None = None
     """As in model_replacement; 1 does not scale."""
+    scale_every: int = 1
+    """As in model_replacement."""
     kind: Literal["constrain_and_scale"] = "constrain_and_scale"
 
     def __post_init__(self) -> None:
         check_gamma(self.gamma)
+        check_every(self.scale_every)
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
 
@@ -48,7 +51,7 @@ class ConstrainAndScale(WithBackdoor, Honest):
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:
         """The same row for every target. Time O(d)."""
-        return to_all(view, scaled(view, view.own, self.gamma)), None
+        return to_all(view, scaled(view, view.own, self.gamma, self.scale_every)), None
 
 
 @dataclass(frozen=True, slots=True)

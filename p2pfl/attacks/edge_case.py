@@ -6,12 +6,13 @@ Source
     NeurIPS 2020. arXiv:2007.05084.
 
 Departs from the paper:
-    There all adversaries train on one poisoned set; here each on its own, in which rare images
-    take the place of a share of its samples. 4 of the 196 published test images also occur among
-    the training images: the success is measured on the other 192. Of ARDIS, the sevens of its
-    training part are trained on as they are (the authors' code also turns them), the success is
-    measured on those of its test part. ``synthetic`` is no part of the paper: a stand-in where
-    there is no set of rare images.
+    There all adversaries train on one poisoned set; here each on its own, unless ``shared_data``
+    says otherwise: 600 with the default rate are the 400 clean and 200 rare images of published
+    runs. Rare images take the place of a share of the samples. 4 of the 196 published test images
+    also occur among the training images: the success is measured on the other 192. Of ARDIS, the
+    sevens of its training part are trained on as they are (the authors' code also turns them), the
+    success is measured on those of its test part. ``synthetic`` is no part of the paper: a stand-in
+    where there is no set of rare images.
 """
 
 from copy import copy

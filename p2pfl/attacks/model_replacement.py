@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from p2pfl.attacks.base import Honest, to_all
-from p2pfl.attacks.with_backdoor import WithBackdoor, check_gamma, scaled
+from p2pfl.attacks.with_backdoor import WithBackdoor, check_every, check_gamma, scaled
 from p2pfl.types import AdversaryView, Knowledge, Matrix
 
 
@@ -30,13 +30,17 @@ class ModelReplacement(WithBackdoor, Honest):
     gamma: float | None = None
     """Length of what is sent relative to the own update, > 0; null: the peers of the own closed
     neighbourhood per member of the coalition there."""
+    scale_every: int = 1
+    """Scale in each so many rounds, counted from 1, and send the trained model as it is in the
+    others, >= 1; FedGrad's authors have 5."""
     kind: Literal["model_replacement"] = "model_replacement"
 
     def __post_init__(self) -> None:
         check_gamma(self.gamma)
+        check_every(self.scale_every)
 
     def craft(
         self, view: AdversaryView, state: None, rng: np.random.Generator
     ) -> tuple[Matrix, None]:
         """The same row for every target. Time O(d)."""
-        return to_all(view, scaled(view, view.own, self.gamma)), None
+        return to_all(view, scaled(view, view.own, self.gamma, self.scale_every)), None

@@ -43,6 +43,10 @@ class WithBackdoor(HonestTraining):
         """As ``data`` does."""
         return self.data.poison(data, rng)
 
+    def shared_samples(self) -> int | None:
+        """As ``data`` says."""
+        return self.data.shared_samples()
+
     def poison_round(self, data: Samples, logits: Logits) -> Samples:
         """As ``data`` does."""
         return self.data.poison_round(data, logits)
@@ -62,12 +66,22 @@ def check_gamma(gamma: float | None) -> None:
         raise ValueError(f"gamma must be finite and > 0, or null, got {gamma}")
 
 
-def scaled(view: AdversaryView, own: Vector, gamma: float | None) -> Vector:
+def check_every(rounds: int) -> None:
+    """Raises ValueError unless it is >= 1."""
+    if rounds < 1:
+        raise ValueError(f"scale_every counts rounds and must be >= 1, got {rounds}")
+
+
+def scaled(view: AdversaryView, own: Vector, gamma: float | None, every: int = 1) -> Vector:
     """``start + gamma * (own - start)``: what replaces a receiver's model after averaging.
+
+    In the rounds 1, 1 + every, 1 + 2 every and so on; in the others ``own``.
 
     With None, gamma is n / m for the n peers of the adversary's closed neighbourhood, of which m
     are of its coalition: where all average n models alike, together they weigh as much as all.
     """
+    if (view.round - 1) % every:
+        return own
     if gamma is None:
         members = {view.me, *view.targets}.intersection(view.members)
         gamma = (1 + len(view.targets)) / len(members)

@@ -53,10 +53,10 @@ class RuleDefense(PeerDefense):
         if self.rows == "updates":
             start = view.start[:p]
             seen = rows[:, :p] - start
-            update, shares = traced_by_tensor(self.rule, seen, layout, self.per_tensor)
+            update, shares = traced_by_tensor(self.rule.traced, seen, layout, self.per_tensor)
             parameters = start + update
         else:
             seen = rows[:, :p]
-            parameters, shares = traced_by_tensor(self.rule, seen, layout, self.per_tensor)
+            parameters, shares = traced_by_tensor(self.rule.traced, seen, layout, self.per_tensor)
         buffers = weighted_sum(rows[:, p:], shares.tolist())
         return Merge(model=torch.cat([parameters, buffers]), influence=shares[1:]), None

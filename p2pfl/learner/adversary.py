@@ -62,7 +62,12 @@ class AdversarialLearner(Learner):
         self._attack = attack.as_member(members.index(peer))
         self._up = bench.strategy.up if bench.strategy else 1
         self._attack_state = [self._attack.init(len(model))] * self._up
-        rng = stream(bench.seed, "poison", peer)
+        # A run's only coalition draws without a number.
+        self._number = (coalition,) if coalition else ()
+        # What all members share is poisoned alike by each of them.
+        shared = attack.shared_samples() is not None
+        who: tuple[int | str, ...] = ("shared", *self._number) if shared else (peer,)
+        rng = stream(bench.seed, "poison", *who)
         self._true, self._clean = _split(data, poisoned_classes)
         self._poisoned = self._attack.poison(self._clean, rng)
         self._momentum_before = self._momentum
@@ -70,8 +75,6 @@ class AdversarialLearner(Learner):
         self._targets = targets
         self._members = members
         self._sent_before: list[Vector] = []  # by target
-        # A run's only coalition draws without a number.
-        self._number = (coalition,) if coalition else ()
 
     def craft(
         self, round_: int, visible_ids: Sequence[int], visible: Sequence[object]

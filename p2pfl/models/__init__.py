@@ -9,6 +9,7 @@ from p2pfl.models.resnet import ResNet10, ResNet18
 from p2pfl.models.spmc_cnn import SpmcCnn
 from p2pfl.models.text import Text
 from p2pfl.models.vgg9 import Vgg9
+from p2pfl.models.warm_start import Warmable, WarmStart, read_start, warm_start_of
 
 MODELS = (Logistic, Mlp, Cnn, LeNet, SpmcCnn, Vgg9, ResNet10, ResNet18, Text)
 
@@ -24,6 +25,10 @@ __all__ = [
     "SpmcCnn",
     "Text",
     "Vgg9",
+    "WarmStart",
+    "Warmable",
     "build_model",
     "initial_vector",
+    "read_start",
+    "warm_start_of",
 ]

@@ -17,10 +17,11 @@ from torch import nn
 
 from p2pfl.errors import ScenarioError
 from p2pfl.models.shapes import at_least, image, text
+from p2pfl.models.warm_start import Warmable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cnn:
+class Cnn(Warmable):
     """Two convolutions and two linear layers: ``{kind: cnn, kernel: 3, padding: 1}``."""
 
     channels: tuple[int, int] = (16, 32)

@@ -17,10 +17,11 @@ from typing import Literal
 from torch import nn
 
 from p2pfl.models.shapes import padding_to_32x32
+from p2pfl.models.warm_start import Warmable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeNet:
+class LeNet(Warmable):
     """LeNet-5 with ReLU and max pooling: ``{kind: lenet}``. Takes images of 28x28 and 32x32."""
 
     kind: Literal["lenet"] = "lenet"

@@ -6,9 +6,11 @@ from typing import Literal
 
 from torch import nn
 
+from p2pfl.models.warm_start import Warmable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logistic:
+class Logistic(Warmable):
     """One linear layer on the flattened input: ``{kind: logistic}``. Takes any shape."""
 
     kind: Literal["logistic"] = "logistic"

@@ -7,9 +7,11 @@ from typing import Literal
 
 from torch import nn
 
+from p2pfl.models.warm_start import Warmable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mlp:
+class Mlp(Warmable):
     """Hidden layers on the flattened input: ``{kind: mlp, hidden: [64]}``. Takes any shape."""
 
     hidden: tuple[int, ...] = (64,)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from p2pfl.models.shapes import above_zero, image, scaled
+from p2pfl.models.warm_start import Warmable
 
 Norm: TypeAlias = Literal["group", "batch"]
 
@@ -29,7 +30,7 @@ _GROUP = 16  # channels; Wu and He, table 3: as good as their 32 groups, and sui
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResNet10:
+class ResNet10(Warmable):
     """Four residual blocks: ``{kind: resnet10, norm: group}``. Takes images of any size."""
 
     norm: Norm = "group"
@@ -54,7 +55,7 @@ class ResNet10:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResNet18:
+class ResNet18(Warmable):
     """Eight residual blocks: ``{kind: resnet18, norm: group}``. Takes images of any size."""
 
     norm: Norm = "group"

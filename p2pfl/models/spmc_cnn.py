@@ -17,10 +17,11 @@ from torch import nn
 
 from p2pfl.models.lenet import up_to_84
 from p2pfl.models.shapes import padding_to_32x32
+from p2pfl.models.warm_start import Warmable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpmcCnn:
+class SpmcCnn(Warmable):
     """LeNet-5 with two linear layers more: ``{kind: spmc_cnn}``. Takes 28x28 and 32x32."""
 
     kind: Literal["spmc_cnn"] = "spmc_cnn"

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from p2pfl.models.shapes import at_least, sequence
+from p2pfl.models.warm_start import Warmable
 
 # What the data sets of tokens mean by these numbers; a test holds the two together.
 _PADDING, _UNKNOWN = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(Warmable):
     """Mean of word vectors, then a linear layer: ``{kind: text}``. Takes token numbers."""
 
     vocabulary: int = 10_000

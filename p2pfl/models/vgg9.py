@@ -18,6 +18,7 @@ from torch import nn
 
 from p2pfl.errors import ScenarioError
 from p2pfl.models.shapes import above_zero, image, scaled, text
+from p2pfl.models.warm_start import Warmable
 
 _CHANNELS = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 """Of each convolution, by stage; a pooling ends a stage."""
@@ -25,7 +26,7 @@ _SHRINKS = 2 ** len(_CHANNELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vgg9:
+class Vgg9(Warmable):
     """Eight convolutions and a linear layer: ``{kind: vgg9}``. Takes images from 32x32 up."""
 
     width: float = 1.0

@@ -73,9 +73,13 @@ AnyRule: TypeAlias = (
 FOR_UPDATES: tuple[type[Rule], ...] = (SignMajority, Rlr)
 """Rules that make no sense for whole models: their result is a direction."""
 
+WEIGHTED = (MultiKrum, GeometricMedian, Rlr)
+"""Rules that can weigh rows: ``weighted(rows, weights)``, with at least one weight above 0."""
+
 __all__ = [
     "FOR_UPDATES",
     "RULES",
+    "WEIGHTED",
     "AnyRule",
     "Bucketing",
     "Bulyan",

@@ -7,11 +7,13 @@ Source
     Byzantine Gradient Descent." POMACS 2017. arXiv:1705.05491.
 
 Departs from the paper:
-    RFA weights rows by their claimed samples; ours count the same. It starts from the mean, which
+    RFA weights rows by their claimed samples; ours count the same, unless the server's strategy
+    says so (``weights: samples``). It starts from the mean, which
     a far row drags along, so that few steps end far off; we start from the coordinate-wise median
     by default. Chen et al. take the median of the means of groups of rows; here each is its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -65,16 +67,25 @@ class GeometricMedian:
 
     def traced(self, rows: Matrix) -> tuple[Vector, Float[Tensor, " n"]]:
         """The point, and the weight of each row in it. Exact."""
+        return self.weighted(rows, [1.0] * len(rows))
+
+    def weighted(
+        self, rows: Matrix, weights: Sequence[float]
+    ) -> tuple[Vector, Float[Tensor, " n"]]:
+        """The same where each distance counts by a weight >= 0 of sum > 0, as in RFA.
+
+        The coordinate-wise median, if it starts there, knows no weights.
+        """
         n = len(rows)
         if missing := self.computable(n):
             raise TooFewNeighbours(missing)
         kept = finite_indices(rows)
         some = taken(rows, kept)
-        weights = torch.zeros(n, dtype=torch.float64, device=rows.device)
+        shares = torch.zeros(n, dtype=torch.float64, device=rows.device)
         from_median = self.start == "median"
         gram = centred_gram(some, Median()(some)) if from_median else gram_amid(some)
-        weights[kept] = self._weights(gram)
-        return weighted_sum(rows, weights.tolist()), weights.to(rows.dtype)
+        shares[kept] = self._shares(gram, gram.new_tensor([weights[k] for k in kept]))
+        return weighted_sum(rows, shares.tolist()), shares.to(rows.dtype)
 
     def computable(self, n: int) -> str | None:
         """Needs one row."""
@@ -97,16 +108,18 @@ class GeometricMedian:
         """
         return None
 
-    def _weights(self, gram: Float64[Tensor, "n n"]) -> Float64[Tensor, " n"]:
-        """The weights of the rows in the last step's point."""
+    def _shares(
+        self, gram: Float64[Tensor, "n n"], counts: Float64[Tensor, " n"]
+    ) -> Float64[Tensor, " n"]:
+        """The shares of the rows in the last step's point; ``counts`` weigh their distances."""
         if self.start == "median":
             distances = gram.diagonal().sqrt()
         else:
-            distances = means_to_rows(gram, torch.full_like(gram[0], 1 / len(gram)))
+            distances = means_to_rows(gram, counts / counts.sum())
         for _ in range(self.iterations):
-            weights = 1 / distances.clamp(min=self.nu)
-            weights = weights / weights.sum()
-            before, distances = distances.sum(), means_to_rows(gram, weights)
-            if (before - distances.sum()).abs() <= self.tolerance * before:
+            shares = counts / distances.clamp(min=self.nu)
+            shares = shares / shares.sum()
+            before, distances = (counts * distances).sum(), means_to_rows(gram, shares)
+            if (before - (counts * distances).sum()).abs() <= self.tolerance * before:
                 break
-        return weights
+        return shares

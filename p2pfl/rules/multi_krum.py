@@ -4,10 +4,13 @@ Source
     P. Blanchard, E. M. El Mhamdi, R. Guerraoui, J. Stainer. "Machine Learning with Adversaries:
     Byzantine Tolerant Gradient Descent." NeurIPS 2017. arXiv:1703.02757.
 
-Rows are scored once, as in the paper; some later code removes the best row and scores again.
+Rows are scored once, as in the paper; some later code removes the best row and scores again. At a
+server the selected ones may be averaged by claimed samples, as in FedGrad's tables.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import ClassVar, Literal
 
 from jaxtyping import Float
@@ -16,6 +19,7 @@ from torch import Tensor
 from p2pfl.errors import TooFewNeighbours
 from p2pfl.rules.krum import krum_kappa, ranking
 from p2pfl.rules.selection import averaged
+from p2pfl.rules.sums import weighted_sum
 from p2pfl.types import Matrix, Permutation, Vector
 
 
@@ -54,6 +58,23 @@ class MultiKrum:
         if missing := self.computable(n):
             raise TooFewNeighbours(missing)
         return averaged(rows, ranking(rows, self.f)[: self._count(n)])
+
+    def weighted(
+        self, rows: Matrix, weights: Sequence[float]
+    ) -> tuple[Vector, Float[Tensor, " n"]]:
+        """The rows with the best scores averaged by weights >= 0, and each row's share.
+
+        Scores know no weights. Where the averaged rows weigh nothing, zeros, and no share.
+        """
+        n = len(rows)
+        if missing := self.computable(n):
+            raise TooFewNeighbours(missing)
+        chosen = sorted(ranking(rows, self.f)[: self._count(n)])
+        total = fsum(weights[k] for k in chosen)
+        shares = [0.0] * n
+        for k in chosen if total else ():
+            shares[k] = weights[k] / total
+        return weighted_sum(rows, shares), rows.new_tensor(shares)
 
     def computable(self, n: int) -> str | None:
         """Needs one other row to measure against, and m rows to average."""

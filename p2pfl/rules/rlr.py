@@ -5,11 +5,14 @@ Source
     with Robust Learning Rate." AAAI 2021. arXiv:2007.03767.
 
 Departs from the paper:
-    Rows are not weighted by their claimed samples, and the server's learning rate is 1. To reverse
-    makes sense for updates alone: minus a model's parameter is no model.
+    Rows are not weighted by their claimed samples unless the server's strategy says so, and its
+    learning rate is 1. To reverse makes sense for updates alone: minus a model's parameter is no
+    model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import ClassVar, Literal
 
 import torch
@@ -19,7 +22,7 @@ from torch import Tensor
 from p2pfl.errors import TooFewNeighbours
 from p2pfl.rules.selection import finite_indices, taken
 from p2pfl.rules.sign_majority import votes
-from p2pfl.rules.sums import average
+from p2pfl.rules.sums import average, weighted_sum
 from p2pfl.types import Matrix, Permutation, Vector
 
 
@@ -59,6 +62,22 @@ class Rlr:
         shares = torch.zeros(len(rows), dtype=rows.dtype, device=rows.device)
         shares[kept] = 1 / len(kept)
         return out, shares
+
+    def weighted(
+        self, rows: Matrix, weights: Sequence[float]
+    ) -> tuple[Vector, Float[Tensor, " n"]]:
+        """The average by weights >= 0 of sum > 0, reversed where signs do not agree: one row, one
+        vote, as in the authors' code. And each row's share."""
+        if missing := self.computable(len(rows)):
+            raise TooFewNeighbours(missing)
+        kept = finite_indices(rows)
+        total = fsum(weights[k] for k in kept)
+        shares = [0.0] * len(rows)
+        for k in kept:
+            shares[k] = weights[k] / total
+        mean = weighted_sum(rows, shares)
+        agreed = votes(taken(rows, kept)).abs() >= self.theta
+        return torch.where(agreed, mean, -mean), rows.new_tensor(shares)
 
     def computable(self, n: int) -> str | None:
         """Needs one row."""

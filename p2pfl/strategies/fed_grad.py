@@ -48,7 +48,7 @@ class FedGrad(ServerStrategy):
     """Average those whose last layer neither filter suspects: ``{kind: fed_grad}``.
 
     The soft filter rejects about half of the clients in every round, whoever they are, and trust
-    pardons those it seldom rejects. It needs a model that has been trained: from a random one the
+    pardons those it seldom rejects. It needs ``model.warm_start``: from a random model the
     adversaries' soft scores may be the lowest, and the client that the hard filter trusts one of
     theirs, for models trained on the same data are the closest.
     """

@@ -1,10 +1,12 @@
 """Scaling, and what is left to the data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from p2pfl.attacks import ModelReplacement, TriggerBackdoor
+from p2pfl.attacks import ConstrainAndScale, ModelReplacement, TriggerBackdoor
 from p2pfl.learner.training import Training
 from p2pfl.types import Samples
 
@@ -24,6 +26,16 @@ def test_by_default_members_nearby_share_the_scale_of_the_neighbourhood(adversar
     # Itself and five targets, of which 5 is a member as well, 8 is not near: 6 / 2.
     view = adversary_view([2.0, 3.0], start=[1.0, 4.0], members=(2, 5, 8), targets=(0, 1, 3, 4, 5))
     assert sent(ModelReplacement(), view) == [[4.0, 1.0]] * 5
+
+
+@pytest.mark.parametrize("attack", [ModelReplacement, ConstrainAndScale])
+def test_it_may_scale_in_some_rounds_only(attack, adversary_view):
+    view = adversary_view([2.0], start=[1.0])
+    views = [replace(view, round=round_) for round_ in range(1, 8)]
+    rows = [sent(attack(gamma=5.0, scale_every=3), view)[0][0] for view in views]
+    assert rows == [6.0, 2.0, 2.0, 6.0, 2.0, 2.0, 6.0]
+    with pytest.raises(ValueError, match="scale_every counts rounds and must be >= 1, got 0"):
+        attack(scale_every=0)
 
 
 def test_an_average_of_all_is_then_the_backdoored_model(adversary_view):

@@ -95,7 +95,7 @@ def test_a_tensor_counts_by_its_size():
     rows = torch.zeros(3, 6)
     rows[1, :4], rows[2, :4] = 5.0, -9.0
     rows[0, 4:], rows[2, 4:] = 7.0, 1.0
-    shares = traced_by_tensor(Krum(f=0), rows, layout, per_tensor=True)[1]
+    shares = traced_by_tensor(Krum(f=0).traced, rows, layout, per_tensor=True)[1]
     assert shares.tolist() == pytest.approx([4 / 6, 2 / 6, 0])
 
 
