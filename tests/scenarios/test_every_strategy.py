@@ -21,7 +21,11 @@ SCENARIOS = {
     "fed_grad": ({}, {"hard_from": 2, "reference": "paper", "pardon": "above", "pardon_from": 1}),
     "desgd": ({}, {"rule": {"kind": "krum", "f": 2}}),
     "momentum_sgd": ({}, {"at": "server", "rule": {"kind": "median"}}),
-    "spmc": ({}, {"teacher": "coalition_uniform", "purify_scope": "benign_only"}),
+    "spmc": (
+        {},
+        {"teacher": "coalition_uniform", "purify_scope": "benign_only"},
+        {"absent": "stale", "purify_scope": "malicious_only"},
+    ),
 }
 
 
