@@ -12,13 +12,15 @@ from typing import Any, Literal
 from actors.engine import Engine
 from actors.executor import Executor
 from p2pfl.errors import P2PFLError
-from scenarios.assemble import final_digest, make_engine, make_executor
+from scenarios.assemble import final_digest, final_models, make_engine, make_executor
 from scenarios.build import Experiment, build
 from scenarios.files import read_table, replace_file
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
+from scenarios.kept import keep_models
 from scenarios.loader import Loaded, dump
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
+from scenarios.report.grad_cam import draw_grad_cams
 from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
@@ -163,6 +165,13 @@ class _Run:
             with self.stop.softly():
                 if self.engine.run(self._pausing) and self.recorder.finish():
                     self.digest = final_digest(self.experiment, self.executor)
+                    models = final_models(self.experiment, self.executor)
+                    keep_models(
+                        self.folder,
+                        self.experiment.scenario.model,
+                        self.experiment.dataset,
+                        models,
+                    )
                     self.status = "done"
                 else:
                     self.status = "interrupted"
@@ -200,6 +209,7 @@ class _Run:
         try:
             draw(self.folder)
             draw_kept(self.folder, self.experiment)
+            draw_grad_cams(self.folder, self.experiment)
         except Exception:  # a run does not fail for its pictures
             self.log.exception("a picture could not be drawn")
 
