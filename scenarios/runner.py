@@ -68,7 +68,8 @@ def run(
         out: The run folder, which must not exist yet; None makes ``runs/NAME-N``.
         data: The data folder; None takes P2PFL_DATA.
         watcher: Told how it goes.
-        picture: Whether to draw report.png, which takes half a second.
+        picture: Whether to draw report.png, which takes half a second. Pictures that the scenario
+            asks for are drawn in any case.
 
     Returns:
         The record. After Ctrl-C or SIGTERM its status is ``interrupted``.
@@ -199,15 +200,15 @@ class _Run:
             self._write_summary()
             if self.tables is not None:
                 self.tables.close()
-                if self.picture:
-                    self._draw()
+                self._draw()
             for handler in list(self.log.handlers):
                 handler.close()
                 self.log.removeHandler(handler)
 
     def _draw(self) -> None:
         try:
-            draw(self.folder)
+            if self.picture:
+                draw(self.folder)
             draw_kept(self.folder, self.experiment)
             draw_grad_cams(self.folder, self.experiment)
         except Exception:  # a run does not fail for its pictures

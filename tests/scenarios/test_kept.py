@@ -64,6 +64,22 @@ def test_a_picture_of_the_server_s_model(run_small):
     assert {path.name for path in record.folder.glob("*_4.*")} == {"model_4.npz", "grad_cam_4.png"}
 
 
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_the_same_is_kept_on_ray(run_small):
+    sections = {**BACKDOOR, "rounds": 1, "record": {"models": [1, 4]}}
+    here = run_small(**sections)
+    there = run_small(**sections, runtime={"executor": "ray", "peers_per_actor": 3})
+    for peer in (1, 4):
+        with (
+            np.load(model_path(here.folder, peer)) as inline,
+            np.load(model_path(there.folder, peer)) as ray,
+        ):
+            for name in inline:
+                np.testing.assert_array_equal(ray[name], inline[name])
+                assert ray[name].dtype == np.float32
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_it_draws_a_picture(tmp_path, channels):
     inputs = torch.rand(3, channels, 32, 32, generator=torch.Generator().manual_seed(1))
