@@ -1,9 +1,16 @@
 """SPMC's bundled scenarios: every cell is valid and is what it is called, and runs when small."""
 
 import pytest
+import torch
 
+from p2pfl.attacks import TriggerBackdoor
 from p2pfl.data.triggers import Trigger
+from p2pfl.learner.evaluation import evaluate
+from p2pfl.metrics import overall_value, resistance
+from p2pfl.models import Logistic, build_model
 from p2pfl.strategies import STRATEGIES, Spmc
+from p2pfl.types import Samples
+from p2pfl.vectors import FlatModel
 from scenarios.loader import bundled
 from scenarios.runner import run
 from scenarios.sweep import load_sweep
@@ -39,6 +46,32 @@ def test_there_is_one_for_each_table_and_figure():
         "papers/spmc_figure6", "papers/spmc_scaled", "papers/spmc_table2_cifar10",
         "papers/spmc_table2_fashion", "papers/spmc_table2_mnist",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("says", "a", "r", "r_excluding", "v"),
+    [("2", 0.1, 0.0, 0.0, 0.05), ("5", 0.1, 1.0, 1.0, 0.55), ("right", 1.0, 0.9, 1.0, 0.95)],
+)
+def test_what_the_figures_are_of_models_that_know_nothing_or_all(says, a, r, r_excluding, v):
+    # Twenty images, two of each class, whose pixel far from the trigger says which.
+    labels = torch.arange(20) % 10
+    inputs = torch.zeros(20, 1, 8, 8)
+    inputs[torch.arange(20), 0, 6 + labels // 8, labels % 8] = 1
+    flat = FlatModel(build_model(Logistic(), (1, 8, 8), 10))
+    vector = torch.zeros(650)
+    if says == "right":
+        vector[:640].view(10, 8, 8)[torch.arange(10), 6 + torch.arange(10) // 8,
+                                    torch.arange(10) % 8] = 1  # fmt: skip
+    else:
+        vector[640 + int(says)] = 1
+    data = Samples(inputs=inputs, labels=labels, classes=10)
+    trigger = Trigger(shape="bars", size=3, gap=1, row=0, col=0)
+    came = evaluate(flat, vector, data, TriggerBackdoor(target=2, trigger=trigger).backdoor(data))
+    figures = (
+        came.accuracy, resistance(came.asr), resistance(came.asr_excluding_target),
+        overall_value(came.accuracy, came.asr),
+    )  # fmt: skip
+    assert figures == pytest.approx((a, r, r_excluding, v))
 
 
 @pytest.mark.parametrize("name", NAMES)
