@@ -146,4 +146,6 @@ class Host:
             return (Consensus(consensus_distance(models)),)
         if task.kind == "digest":
             return (learner.digest(),)
+        if task.kind == "model":
+            return (learner.model(task.round),)
         return (*learner.craft(task.round, task.senders, inputs), None)

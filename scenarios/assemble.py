@@ -9,6 +9,7 @@ from actors.inline import InlineExecutor
 from actors.observer import Observer
 from actors.specs import Coalition, PeerSpec
 from graphs.links import Links
+from p2pfl.types import Float32Array, Update
 from scenarios.build import Experiment
 from scenarios.machines import make_protocols, watchers
 
@@ -46,6 +47,19 @@ def final_digest(experiment: Experiment, executor: Executor) -> str:
     handles = [executor.submit(peer.peer, task, ()).summary for peer in experiment.peers]
     digests = executor.fetch(handles)
     return sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
+
+
+def final_models(experiment: Experiment, executor: Executor) -> dict[int, Float32Array]:
+    """The final model (d,) of each peer of which the scenario keeps it."""
+    task = Task("model", experiment.scenario.rounds)
+    peers = experiment.scenario.record.models
+    handles = [executor.submit(peer, task, ()).summary for peer in peers]
+    models = executor.fetch(handles)
+    return {
+        peer: model.vector
+        for peer, model in zip(peers, models, strict=True)
+        if isinstance(model, Update)
+    }
 
 
 def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Executor:

@@ -31,6 +31,7 @@ from p2pfl.errors import ResourceError, ScenarioError
 from p2pfl.vectors import Layout
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
+from scenarios.kept import check_kept
 from scenarios.loader import Loaded
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
@@ -152,6 +153,7 @@ def build(
     peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
     if scenario.server:
         peers = with_server(scenario.server, dataset, peers, scenario.seed)
+    check_kept(scenario, dataset, len(peers), coalitions)
     speeds = {peer.peer: scenario.compute.speed(scenario.seed, peer.peer) for peer in peers}
     return Experiment(
         loaded=loaded,

@@ -14,13 +14,15 @@ import numpy as np
 from actors.engine import Engine
 from actors.executor import Executor
 from p2pfl.errors import P2PFLError
-from scenarios.assemble import final_digest, make_engine, make_executor
+from scenarios.assemble import final_digest, final_models, make_engine, make_executor
 from scenarios.build import Experiment, build
 from scenarios.files import read_table, replace_file
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
+from scenarios.kept import keep_models
 from scenarios.loader import Loaded, dump
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
+from scenarios.report.grad_cam import draw_grad_cams
 from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
@@ -69,7 +71,8 @@ def run(
         out: The run folder, which must not exist yet; None makes ``runs/NAME-N``.
         data: The data folder; None takes P2PFL_DATA.
         watcher: Told how it goes.
-        picture: Whether to draw report.png, which takes half a second.
+        picture: Whether to draw report.png, which takes half a second. Pictures that the scenario
+            asks for are drawn in any case.
 
     Returns:
         The record. After Ctrl-C or SIGTERM its status is ``interrupted``.
@@ -177,6 +180,13 @@ class _Run:
             with self.stop.softly():
                 if self.engine.run(self._pausing) and self.recorder.finish():
                     self.digest = final_digest(self.experiment, self.executor)
+                    models = final_models(self.experiment, self.executor)
+                    keep_models(
+                        self.folder,
+                        self.experiment.scenario.model,
+                        self.experiment.dataset,
+                        models,
+                    )
                     self.status = "done"
                 else:
                     self.status = "interrupted"
@@ -204,16 +214,17 @@ class _Run:
             self._write_summary()
             if self.tables is not None:
                 self.tables.close()
-                if self.picture:
-                    self._draw()
+                self._draw()
             for handler in list(self.log.handlers):
                 handler.close()
                 self.log.removeHandler(handler)
 
     def _draw(self) -> None:
         try:
-            draw(self.folder)
+            if self.picture:
+                draw(self.folder)
             draw_kept(self.folder, self.experiment)
+            draw_grad_cams(self.folder, self.experiment)
         except Exception:  # a run does not fail for its pictures
             self.log.exception("a picture could not be drawn")
 

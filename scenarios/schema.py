@@ -170,6 +170,12 @@ class Recording:
     dummies: tuple[int, ...] = ()
     """Benign peers of whose last model is kept what DFL-Dual's inversion sees of it, as numbers
     (``dummies_3.npz``) and, of images, as a picture beside real ones (``dummies_3.png``)."""
+    models: tuple[int, ...] = ()
+    """Peers whose last model is kept (``model_3.npz``: an array per tensor, by name). A server's
+    number is that of its clients."""
+    grad_cam: bool = False
+    """Whether to draw what speaks for the answers of each kept model (``grad_cam_3.png``): on one
+    test image of each class, with and without the attack's trigger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ class Trigger:
     The published ones: ``{shape: bars, size: 4, gap: 2, row: 0, col: 0}`` are the four bars of DBA
     (Xie et al., ICLR 2020) on MNIST, ``{shape: bars, size: 6, gap: 3, row: 0, col: 0}`` those on
     CIFAR-10; ``{shape: pixels, row: 24, col: 24}`` is the pattern of BadNets (Gu et al., 2017) on
-    MNIST, as code has it.
+    MNIST, as code has it; ``{shape: bars, size: 3, gap: 1, row: 0, col: 0, channels: [0]}`` that of
+    SPMC (He et al., ICML 2025), whose value is 1 behind the normalisation.
     """
 
     shape: Literal["square", "bars", "pixels"] = "square"
@@ -39,6 +40,8 @@ class Trigger:
     value: float | tuple[float, ...] = 1.0
     """What its pixels become, finite, where images are in [0, 1]: a number for all channels, or a
     list of one for each."""
+    channels: tuple[int, ...] | None = None
+    """The channels that it is stamped on, from 0; null: all. SPMC's is on the first of three."""
     part: int | None = None
     """Only this quarter of its pixels, 0 to 3, in the order of the shape: of bars one bar each;
     null: all of it."""
@@ -56,6 +59,8 @@ class Trigger:
         values = self.value if isinstance(self.value, tuple) else (self.value,)
         if not values or not all(isfinite(value) for value in values):
             raise ValueError(f"value must be a finite number or a list of such, got {self.value}")
+        if self.channels is not None and not (self.channels and min(self.channels) >= 0):
+            raise ValueError(f"channels must be numbers from 0, got {list(self.channels)}")
         if self.part is not None and not 0 <= self.part < PARTS:
             raise ValueError(f"part must be in 0 .. {PARTS - 1}, or null, got {self.part}")
         if self.part is not None and self.part >= len(self._pixels()):
@@ -102,11 +107,15 @@ class Trigger:
             raise DataError(
                 f"trigger: value has {len(values)} channels, the images have {channels}"
             )
+        chosen = range(channels) if self.channels is None else sorted(set(self.channels))
+        if chosen[-1] >= channels:
+            raise DataError(f"trigger: channels {list(chosen)} do not fit images of {channels}")
         if self.part is not None:
             pixels = np.array_split(pixels, PARTS)[self.part]
         rows, columns = (pixels + corner).T
         overlay = np.full(shape, np.nan, np.float32)
-        overlay[:, rows, columns] = np.array(values, np.float32)[:, None]
+        for channel in chosen:
+            overlay[channel, rows, columns] = values[channel]
         return overlay
 
     def _pixels(self) -> IntArray:

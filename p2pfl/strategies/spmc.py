@@ -8,8 +8,9 @@ Source
 Departs from the code:
     Batches are those of every client here; the code drops an epoch's last short one. Integer
     buffers are neither sent nor compared. Where a client was absent from a round the code crashes;
-    here its teacher is the global model. Where nothing is left without a client, likewise.
-    ``score_space: update``, ``gate`` and temperatures are extensions.
+    here its teacher is the global model, or with ``absent: stale`` the last that it had. Where
+    nothing is left without a client, likewise the global model. ``score_space: update``, ``gate``
+    and temperatures are extensions.
 """
 
 from collections.abc import Mapping
@@ -41,14 +42,23 @@ from p2pfl.strategies.types import Assignment, Gathering, Instruction
 from p2pfl.types import Merge, Vector
 
 
+class Share(NamedTuple):
+    """A client's part in a mixture of uploads, out of which it makes its teacher."""
+
+    alpha: float
+    round: int
+    """Which upload of the client it was."""
+    mixture: Vector | None
+    """(d,) None: the present global model."""
+
+
 class LastRound(NamedTuple):
-    """What the server keeps of a round; of those that answered in it."""
+    """What the server keeps of a round."""
 
     weights: Mapping[int, float]
-    rounds: Mapping[int, int]
-    """Which upload of each client it was."""
-    mean: Vector | None
-    """(d,) their uniform average, where that is what teachers are made of."""
+    """Of those that answered in it."""
+    shares: Mapping[int, Share]
+    """Of those that are told one."""
 
 
 Upload = tuple[int, Vector]
@@ -100,8 +110,13 @@ class Spmc(ServerStrategy):
     """Of the teacher's predictions, finite and > 0."""
     teacher_mode: TeacherMode = "train"
     """Whether the teacher normalises by the batch's statistics or by its own."""
-    purify_scope: Literal["all", "benign_only"] = "all"
-    """all: attackers too, as in the code. benign_only: they train as they like."""
+    absent: Literal["global", "stale"] = "global"
+    """The teacher of who did not answer in the last round: the global model; or the one made of the
+    last round that it answered in (a second vector goes down, and the server keeps one for each
+    round that somebody's answer was last in)."""
+    purify_scope: Literal["all", "benign_only", "malicious_only"] = "all"
+    """all: attackers too, as in the code. benign_only: they train as they like. malicious_only: to
+    find out whose obedience it is that protects."""
     purify_from_round: int = 0
     """How many rounds all train plainly at first, >= 0. 1: before there is a coalition."""
     kind: Literal["spmc"] = "spmc"
@@ -118,32 +133,34 @@ class Spmc(ServerStrategy):
                 raise ValueError(f"{name} must be finite and >= 0, got {value}")
         if self.purify_from_round < 0:
             raise ValueError(f"purify_from_round must be >= 0, got {self.purify_from_round}")
+        if self.absent == "stale" and self.teacher == "global":
+            raise ValueError("absent: stale needs a teacher of the coalition, got teacher: global")
         if self.gate == "relu" and self.metric != "cosine":
             raise ValueError(f"gate: relu needs the metric cosine, got {self.metric}")
 
     @property
     def down(self) -> int:
-        """Two where teachers are uniform: the model, and the uniform average."""
-        return 2 if self.teacher == "coalition_uniform" else 1
+        """Two where a teacher may be made of another mixture than the model."""
+        return 2 if self.teacher == "coalition_uniform" or self.absent == "stale" else 1
 
     # ------------------------------------------------------------ the server's half
 
     def init(self, model: Vector) -> LastRound:
         """Nobody has answered yet."""
-        return LastRound({}, {}, None)
+        return LastRound({}, {})
 
     def instruct(self, model: Vector, state: LastRound, round_: int, client: int) -> Instruction:
-        """The model; ``alpha``, the client's share in it, and of which upload that was.
+        """The model; ``alpha``, the client's share in a mixture, and of which upload that was.
 
-        Who did not answer in the last round is told nothing more than the model.
+        Who has none is told nothing more than the model.
         """
-        if client not in state.weights or self.teacher == "global":
+        share = state.shares.get(client)
+        if share is None or self.teacher == "global":
             return Instruction(vector=model)
-        alpha = state.weights[client] if state.mean is None else 1 / len(state.weights)
         return Instruction(
             vector=model,
-            companion=state.mean,
-            meta={"alpha": alpha, "upload_round": float(state.rounds[client])},
+            companion=share.mixture,
+            meta={"alpha": share.alpha, "upload_round": float(share.round)},
         )
 
     def aggregate(self, view: Gathering, state: LastRound) -> tuple[Merge, LastRound]:
@@ -154,18 +171,31 @@ class Spmc(ServerStrategy):
         ``score``. Staleness is ignored.
 
         Cost:
-            Time O(m^2 d). The state holds a vector with ``teacher: coalition_uniform`` alone.
+            Time O(m^2 d). The state holds vectors with ``teacher: coalition_uniform`` or
+            ``absent: stale`` alone.
         """
         scores = self._scores(view, state.weights)
-        shares = self._shares(scores)
-        merge = averaged(view, shares, details={"score": scores})
-        ages = zip(view.senders, view.staleness, strict=True)
-        uniform = self.teacher == "coalition_uniform" and len(scores) > 0
-        return merge, LastRound(
-            weights=dict(zip(view.senders, shares, strict=True)),
-            rounds={sender: view.round - stale for sender, stale in ages},
-            mean=average(view.received) if uniform else None,
-        )
+        alphas = self._shares(scores)
+        merge = averaged(view, alphas, details={"score": scores})
+        weights = dict(zip(view.senders, alphas, strict=True))
+        return merge, LastRound(weights, self._told(view, weights, state.shares))
+
+    def _told(
+        self, view: Gathering, weights: Mapping[int, float], before: Mapping[int, Share]
+    ) -> dict[int, Share]:
+        """The parts in this round's mixture; with ``stale`` also those of the absent as before."""
+        told: dict[int, Share] = {}
+        if self.absent == "stale":
+            # What was the present model is one no longer: it is kept from now on.
+            for client, share in before.items():
+                kept = view.model if share.mixture is None else share.mixture
+                told[client] = share._replace(mixture=kept)
+        uniform = self.teacher == "coalition_uniform"
+        mean = average(view.received) if uniform and weights else None
+        for (client, alpha), stale in zip(weights.items(), view.staleness, strict=True):
+            part = 1 / len(weights) if uniform else alpha
+            told[client] = Share(part, view.round - stale, mean)
+        return told
 
     def _scores(self, view: Gathering, previous: Mapping[int, float]) -> list[float]:
         # As the code has it: two of the distances take the running statistics in.
@@ -214,8 +244,8 @@ class Spmc(ServerStrategy):
         return trained, None if self.teacher == "global" else (given.round, trained)
 
     def _purifies(self, given: Assignment) -> bool:
-        obeys = self.purify_scope == "all" or not given.hostile
-        return obeys and self.lam > 0 and given.round > self.purify_from_round
+        who = {"all": True, "benign_only": not given.hostile, "malicious_only": given.hostile}
+        return who[self.purify_scope] and self.lam > 0 and given.round > self.purify_from_round
 
     def _purifier(self, given: Assignment, memory: Upload | None) -> Purifier:
         flat = given.trainer.flat

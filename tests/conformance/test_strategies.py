@@ -71,7 +71,7 @@ SETTINGS = {
         Spmc(granularity="vector", denominator="norm", teacher_mode="eval"),
         Spmc(purify_scope="benign_only", purify_from_round=1, reference="global"),
         Spmc(score_space="update", temperature=0.1, gate="relu", coalition_weights="previous"),
-        Spmc(metric="euclidean", sigma="sigmoid", teacher="coalition_uniform"),
+        Spmc(metric="euclidean", sigma="sigmoid", teacher="coalition_uniform", absent="stale"),
         Spmc(metric="wasserstein", score_space="update", reference="global", teacher="global"),
         Spmc(metric="chebyshev", coalition_weights="samples", lam=0.5, eps=0.0),
     ),

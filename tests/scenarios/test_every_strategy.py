@@ -25,7 +25,11 @@ SCENARIOS = {
         {"rule": {"kind": "krum", "f": 2}, "classes_per_round": 3},
     ),
     "momentum_sgd": ({}, {"at": "server", "rule": {"kind": "median"}}),
-    "spmc": ({}, {"teacher": "coalition_uniform", "purify_scope": "benign_only"}),
+    "spmc": (
+        {},
+        {"teacher": "coalition_uniform", "purify_scope": "benign_only"},
+        {"absent": "stale", "purify_scope": "malicious_only"},
+    ),
 }
 
 

@@ -31,6 +31,26 @@ def test_the_pixels_of_badnets_on_mnist():
     assert places(Trigger(shape="pixels", size=1, row=3, col=4)) == [[3, 4]]
 
 
+def test_spmcs_twelve_pixels_are_on_the_first_channel():
+    trigger = Trigger(**BARS, size=3, gap=1, channels=(0,), value=0.44)
+    overlay = trigger.overlay((3, 32, 32))
+    assert np.isfinite(overlay).sum() == 12
+    wanted = [[0, row, col] for row in (0, 2) for col in (0, 1, 2, 4, 5, 6)]
+    assert np.argwhere(np.isfinite(overlay)).tolist() == wanted
+    assert set(overlay[np.isfinite(overlay)]) == {np.float32(0.44)}
+
+
+@pytest.mark.parametrize("channels", [(), (-1,)])
+def test_channels_count_from_zero(channels):
+    with pytest.raises(ValueError, match="channels"):
+        Trigger(channels=channels)
+
+
+def test_a_channel_that_is_not_there_is_refused():
+    with pytest.raises(DataError, match=r"channels \[0, 1\] do not fit images of 1"):
+        Trigger(channels=(1, 0)).overlay((1, 8, 8))
+
+
 @pytest.mark.parametrize(
     ("place", "corner"),
     [

@@ -62,6 +62,7 @@ FITTING = [
     (LeNet(), CIFAR, 61_706 + 2 * 25 * 6),
     (SpmcCnn(), CIFAR, 92_626),
     (SpmcCnn(), MNIST, 92_626 - 2 * 25 * 6),
+    (SpmcCnn(mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0)), CIFAR, 92_626),
     (Vgg9(width=1 / 16), CIFAR, VGG9_SIXTEENTH),
     (Vgg9(width=1 / 16), (3, 64, 100), VGG9_SIXTEENTH + (2 * 3 - 1) * 32 * 10),
     (ResNet10(width=1 / 16), DIGITS, RESNET10_SIXTEENTH),
@@ -112,6 +113,35 @@ def test_the_last_layer_is_the_one_that_gives_the_classes(model, shape, paramete
     layout = Layout.of(module)
     assert last.out_features == 7
     assert layout.last_layer == slice(layout.p - last.weight.numel() - 7, layout.p)
+
+
+def test_spmcs_network_normalises_each_channel_first():
+    plain = build_model(SpmcCnn(), CIFAR, 10)
+    normal = build_model(SpmcCnn(mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0)), CIFAR, 10)
+    FlatModel(normal).load(FlatModel(plain).read())  # the same values in both
+    inputs = torch.rand(2, *CIFAR, generator=torch.Generator().manual_seed(1))
+    wanted = inputs.clone()
+    for channel, (mean, std) in enumerate(((0.1, 0.5), (0.2, 1.0), (0.3, 2.0))):
+        wanted[:, channel] = (inputs[:, channel] - mean) / std
+    torch.testing.assert_close(normal(inputs), plain(wanted))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"mean": (0.1,)}, "mean and std"),
+        ({"mean": (float("nan"),), "std": (1.0,)}, "mean must be finite"),
+        ({"mean": (0.1,), "std": (0.0,)}, "std must be finite and > 0"),
+    ],
+)
+def test_a_wrong_normalisation_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        SpmcCnn(**wrong)
+
+
+def test_a_normalisation_of_other_channels_is_refused():
+    with pytest.raises(ScenarioError, match="has 1 channels, the images have 3"):
+        SpmcCnn(mean=(0.1,), std=(1.0,)).build(CIFAR, 10)
 
 
 def test_the_registry_has_each_kind_once():

@@ -120,6 +120,24 @@ def test_who_was_absent_is_told_the_model_alone(gathering):
     assert not strategy.instruct(merge.model, state, 7, 4).meta
 
 
+@pytest.mark.parametrize("teacher", ["coalition_alpha", "coalition_uniform"])
+def test_the_absent_may_keep_the_teacher_that_they_had(teacher, gathering):
+    strategy = Spmc(absent="stale", teacher=teacher)
+    assert strategy.down == 2
+    view = gathering([0.0] * 3, ROWS, senders=(1, 4, 6), round=5)
+    merge, state = strategy.aggregate(view, strategy.init(view.model))
+    then = strategy.instruct(merge.model, state, 6, 4)
+    mixture = merge.model if then.companion is None else then.companion
+    for round_ in (6, 7):  # it is absent from two rounds
+        view = gathering(merge.model.tolist(), ROWS[:2], senders=(1, 2), round=round_)
+        merge, state = strategy.aggregate(view, state)
+        now = strategy.instruct(merge.model, state, round_ + 1, 4)
+        assert now.meta == then.meta
+        assert torch.equal(now.companion, mixture)
+    assert strategy.instruct(merge.model, state, 8, 1).meta["upload_round"] == 7
+    assert not strategy.instruct(merge.model, state, 8, 3).meta  # never there
+
+
 def test_a_uniform_teacher_costs_a_second_vector(gathering):
     strategy = Spmc(teacher="coalition_uniform")
     merge, state = strategy.aggregate(gathering([0.0] * 3, ROWS), strategy.init(torch.zeros(3)))
@@ -139,6 +157,7 @@ def test_a_uniform_teacher_costs_a_second_vector(gathering):
         {"lam": float("nan")},
         {"purify_from_round": -1},
         {"gate": "relu", "metric": "euclidean"},
+        {"absent": "stale", "teacher": "global"},
     ],
 )
 def test_wrong_settings_are_refused(wrong):

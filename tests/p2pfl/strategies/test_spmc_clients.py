@@ -200,7 +200,7 @@ def test_plain_rounds_are_plain_to_the_bit(strategy, plain):
 def test_who_purifies():
     model, start = vector(10), vector(0)
     came = {}
-    for scope in ("all", "benign_only"):
+    for scope in ("all", "benign_only", "malicious_only"):
         for who, make in (("benign", client), ("hostile", adversary)):
             learner = make(Spmc(purify_scope=scope))
             stepped(learner, 1, told(start, 1))
@@ -208,6 +208,8 @@ def test_who_purifies():
     plainly = stepped(client(FedAvg()), 2, told(model, 2))
     np.testing.assert_array_equal(came["all", "hostile"], came["all", "benign"])
     np.testing.assert_array_equal(came["benign_only", "hostile"], plainly)
+    np.testing.assert_array_equal(came["malicious_only", "benign"], plainly)
+    np.testing.assert_array_equal(came["malicious_only", "hostile"], came["all", "hostile"])
     assert not np.array_equal(came["all", "hostile"], plainly)
 
 
