@@ -11,7 +11,8 @@ Departs from the paper:
     complete graph that is exact.
     The first strength tried is an upper bound, which we take from Krum's squared distances; the
     paper's bound sums distances that are not squared. Where copies alone fill Krum's neighbours
-    there is no bound, and the first strength is 1 as with partial knowledge.
+    there is no bound, and the first strength is 1 as with partial knowledge; Krum selects it, so
+    ``first`` is then the strength.
 """
 
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ class KrumAttack(Honest):
     tries one copy first, and more where one is never selected.
     """
 
+    first: float | None = None
+    """The strength that is tried first, finite and > 0; null: the bound beyond which Krum cannot
+    select, and 1 where there is none."""
     spread: float = 0.01
     """Members but the first send a point this far from the selected one at most, >= 0, so that
     they are not copies of one another."""
@@ -49,6 +53,8 @@ class KrumAttack(Honest):
     kind: Literal["krum_attack"] = "krum_attack"
 
     def __post_init__(self) -> None:
+        if self.first is not None and not 0 < self.first < inf:
+            raise ValueError(f"first must be finite and > 0, or null, got {self.first}")
         if not (isfinite(self.spread) and self.spread >= 0):
             raise ValueError(f"spread must be finite and >= 0, got {self.spread}")
 
@@ -79,7 +85,9 @@ class KrumAttack(Honest):
         return to_all(view, self._astray(view, crafted, seed)), None
 
     def _first(self, rows: Matrix, start: Vector, direction: Vector, copies: int) -> float:
-        """A strength beyond which Krum cannot select ``copies`` equal rows among these."""
+        """A strength beyond which Krum cannot select ``copies`` equal rows, unless one is given."""
+        if self.first is not None:
+            return self.first
         # Each copy has the others at distance 0, and needs so many of the benign rows.
         needed = len(rows) - copies - 1
         length = float(direction.norm())

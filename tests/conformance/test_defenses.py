@@ -33,7 +33,12 @@ SETTINGS = {
     GossipAverage: (GossipAverage(),),
     LocalOnly: (LocalOnly(),),
     WeightedMean: (WeightedMean(),),
-    Bridge: (Bridge(), Bridge(rule=TrimmedMean(f=1)), Bridge(rule=Krum(f=1))),
+    Bridge: (
+        Bridge(),
+        Bridge(rule=TrimmedMean(f=1)),
+        Bridge(rule=Krum(f=1)),
+        Bridge(gradient_at="sent"),
+    ),
     Ios: (Ios(b=0), Ios(b=2)),
     ClippedGossip: (ClippedGossip(), ClippedGossip(tau=0.5)),
     Balance: (Balance(rounds=10), Balance(rounds=10, gamma=3.0)),

@@ -58,6 +58,26 @@ def test_copies_that_are_neighbours_enough_go_as_far_as_1(adversary_view):
     assert sent(KrumAttack(), view).tolist() == [-1.0, 1.0]
 
 
+def test_the_first_strength_can_be_given(adversary_view):
+    # As above: copies that are neighbours enough are selected at once, so it is the strength.
+    trained = {0: [1.0, -3.0], 1: [2.0, -1.0], 2: [1.0, -1.0]}
+    view = adversary_view(trained[2], visible=trained, members=(2, 3, 4), targets=(0, 1, 3, 4))
+    assert sent(KrumAttack(first=0.25), view).tolist() == [-0.25, 0.25]
+
+
+def test_a_first_strength_is_halved_where_krum_selects_another(complete):
+    _, view = complete()
+    bounded = sent(KrumAttack(), view).abs().max()
+    # Half of what is selected at most is selected; twice as much is not, and its half is tried.
+    assert torch.equal(sent(KrumAttack(first=float(2 * bounded)), view).abs().max(), bounded)
+
+
+@pytest.mark.parametrize("first", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_first_strength_is_finite_and_positive(first):
+    with pytest.raises(ValueError, match="first must be finite and > 0, or null, got"):
+        KrumAttack(first=first)
+
+
 def test_colluding_takes_the_coalitions_models_for_the_benign_ones(adversary_view):
     trained = {2: [1.0, -3.0], 3: [2.0, -1.0]}
     view = adversary_view(trained[2], visible=trained, members=(2, 3), targets=(0, 1, 3))

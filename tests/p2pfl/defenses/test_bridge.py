@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,6 +46,27 @@ def test_hostile_rows_up_to_f_leave_it_between_benign_ones(neighbourhood):
     rows = [[3e38] * 3, [1.0] * 3, [1.2] * 3, [1.4] * 3]
     merge, _ = TRIMMED.merge(neighbourhood([1.1] * 3, rows, buffers=False), None)
     assert ((merge.model >= 1.0) & (merge.model <= 1.4)).all()
+
+
+def test_the_papers_order_adds_the_own_step_to_what_screening_left(neighbourhood):
+    # It sent 1, 2, 3 and trained to 2, 2, 9: of 1, 4, 5 the median is 4, and its step was + 1.
+    view = neighbourhood([2.0, 2.0, 9.0], [[4.0, 2.0, 3.0], [5.0, 0.0, 8.0]], buffers=False)
+    view = replace(view, start=torch.tensor([1.0, 2.0, 3.0]))
+    paper = Bridge(gradient_at="sent")
+    merge, _ = paper.merge(view, None)
+    assert merge.model.tolist() == [5.0, 2.0, 9.0]
+    # It is the first column's median, and in the others shares that with the start.
+    assert merge.influence.tolist() == pytest.approx([2 / 3, 0])
+    assert paper.early
+    assert not Bridge().early
+
+
+def test_the_papers_order_screens_running_statistics_and_adds_no_step_to_them(neighbourhood):
+    view = neighbourhood([2.0, 2.0, 9.0, 7.0, 7.0], [[4.0, 2.0, 3.0, 3.0, 5.0]] * 3)
+    view = replace(view, start=torch.tensor([1.0, 2.0, 3.0, 1.0, 1.0]))
+    merge, _ = Bridge(gradient_at="sent", rule=TrimmedMean(f=1)).merge(view, None)
+    # Half 1 and half 4, and its step of 1; of the statistics half 1 and half 3 or 5.
+    assert merge.model.tolist() == [3.5, 2.0, 9.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize("m", [0, 1, 2])

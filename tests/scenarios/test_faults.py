@@ -1,0 +1,80 @@
+"""GPD and DFL-Dual where messages are lost and some peers are slow: what came is what counts."""
+
+from collections import defaultdict
+
+import pytest
+
+RINGS = {
+    "topology": {"kind": "two_rings", "benign": 4, "byzantine": 6},
+    "adversaries": {"placement": {"kind": "nodes", "nodes": [4, 5, 6, 7, 8, 9]}},
+    "attack": {"kind": "label_flip"},
+    "data": {"dataset": "digits", "partition": {"kind": "label_groups", "p": 0.5}},
+    "training": {"lr": 0.5, "batch_size": 32, "local_epochs": 5},
+    "evaluate": {"every": 6},
+}
+DUAL = {"kind": "dfl_dual", "samples_per_class": 3, "steps": 10}
+GPD = {
+    "seed": 5,
+    "model": {"kind": "mlp", "hidden": [32]},
+    "training": {"lr": 0.1, "batch_size": 32, "local_steps": 1},
+    "topology": {"kind": "random_regular", "peers": 10, "degree": 6},
+    "adversaries": {"count": 3, "conduct": {"receives": "ignore"}},
+    "attack": {"kind": "label_flip"},
+    "evaluate": {"every": 0},
+}
+LOSSY = {"network": {"drop": 0.1}}
+# Peers differ in speed, so that the slow ones are heard after the timeout of the fast ones.
+UNEVEN = {"compute": {"samples_per_s": 1000, "spread": 0.4}}
+
+
+def heard(record):
+    """What benign peers merged, by peer and round: the rows of those whose messages were there."""
+    benign = {r["peer"] for r in record.table("metrics") if r["role"] == "benign"}
+    found = defaultdict(list)
+    for row in record.table("edges"):
+        if row["peer"] in benign:
+            found[row["peer"], int(row["round"])].append(row)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("faults", "late"), [(LOSSY, "drop"), (UNEVEN, "use")], ids=["some is lost", "some are slow"]
+)
+def test_dfl_dual_merges_those_who_were_heard(run_small, faults, late):
+    protocol = {"kind": "rounds", "timeout_s": 4, "late": late}
+    record = run_small(**RINGS, **faults, rounds=6, defense=DUAL, protocol=protocol)
+    merges = heard(record).values()
+    sizes = [len(rows) for rows in merges]
+    assert max(sizes) == 5 > min(sizes)
+    for rows in merges:
+        shares = [float(row["influence"]) for row in rows]
+        # Those that it chose among the heard, perhaps itself, share alike: none for the absent.
+        chosen = [share for share in shares if share > 0]
+        assert chosen[1:] == chosen[:-1]
+        assert chosen == [] or round(1 / chosen[0]) in (len(chosen), len(chosen) + 1)
+        assert [row["flagged"] == "1" for row in rows] == [share == 0 for share in shares]
+        hostile = [row["flagged"] for row in rows if row["sender_role"] == "adversary"]
+        assert set(hostile) <= {"1"}
+    # Local training alone reaches 0.835.
+    assert record.summary["accuracy"]["benign"]["mean"] > 0.86
+
+
+@pytest.mark.parametrize("late", ["drop", "use"])
+def test_gpd_flags_the_hostile_and_not_the_slow_or_silent(run_small, late):
+    protocol = {"kind": "rounds", "timeout_s": 0.06, "late": late}
+    record = run_small(
+        **GPD, **LOSSY, **UNEVEN, rounds=40, defense={"kind": "gpd"}, protocol=protocol
+    )
+    total = record.summary["messages"]
+    assert total["dropped"] > 0
+    assert total["late"] > 0
+    merges = heard(record)
+    stale = [row for rows in merges.values() for row in rows if row["staleness"] != "0"]
+    assert bool(stale) == (late == "use")
+    verdicts = {
+        (row["sender_role"], row["flagged"])
+        for (_, round_), rows in merges.items()
+        for row in rows
+        if round_ > 35
+    }
+    assert verdicts == {("benign", "0"), ("adversary", "1")}
