@@ -1,8 +1,8 @@
 """Who is connected with whom: the graphs that a scenario can name.
 
-A topology is built once, from the stream (seed, "graph"). ``ErdosRenyi``, ``WattsStrogatz``,
-``RandomRegular``, ``Generator`` and the files may give a graph in several parts; a run refuses that
-where it concerns benign peers (:func:`require_connected`), unless the scenario allows it.
+A topology is built once, from the stream (seed, "graph"). Those of ``random_graphs``, ``Rewire``,
+``Generator`` and the files may give a graph in several parts; a run refuses that where it concerns
+benign peers (:func:`require_connected`), unless the scenario allows it.
 """
 
 from collections.abc import Collection
@@ -14,33 +14,34 @@ import networkx as nx
 import numpy as np
 
 from graphs.canonical import canonical
-from graphs.files import EdgeList, GraphML
-from graphs.generators import Generator, drawn_seed
+from graphs.checks import check_at_least, check_even_neighbours, check_peers
+from graphs.files import GML, AdjacencyList, EdgeList, GraphML, NodeLink
+from graphs.generators import Generator
+from graphs.lattices import (
+    BinaryTree,
+    Caveman,
+    Dumbbell,
+    Exponential,
+    Grid,
+    Hypercube,
+    Line,
+    Torus,
+    TwoCliques,
+)
 from graphs.neighbourhoods import benign_components
+from graphs.random_graphs import (
+    BarabasiAlbert,
+    ErdosRenyi,
+    RandomGeometric,
+    RandomRegular,
+    StochasticBlock,
+    WattsStrogatz,
+)
+from graphs.swaps import swapped
 from graphs.two_rings import TwoRings
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
-
-
-def _check_peers(peers: int) -> None:
-    if peers < 2:
-        raise ValueError(f"peers must be >= 2, got {peers}")
-
-
-def _check_even_neighbours(name: str, value: int, peers: int) -> None:
-    if value < 2 or value % 2 or value >= peers:
-        most = (peers - 1) // 2 * 2
-        allowed = f"2 to {most}" if most > 2 else f"{most}" if most else "no such number"
-        raise ValueError(
-            f"{name} must be even, >= 2 and < peers: with peers={peers} {allowed} is possible, "
-            f"got {value}"
-        )
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is a probability and must be in [0, 1], got {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,8 @@ class Ring:
     kind: Literal["ring"] = "ring"
 
     def __post_init__(self) -> None:
-        _check_peers(self.peers)
-        _check_even_neighbours("neighbours", self.neighbours, self.peers)
+        check_peers(self.peers)
+        check_even_neighbours("neighbours", self.neighbours, self.peers)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Draws nothing."""
@@ -71,7 +72,7 @@ class Complete:
     kind: Literal["complete"] = "complete"
 
     def __post_init__(self) -> None:
-        _check_peers(self.peers)
+        check_peers(self.peers)
         if self.peers > 3000:
             edges = self.peers * (self.peers - 1) // 2
             raise ValueError(
@@ -94,7 +95,7 @@ class Star:
     kind: Literal["star"] = "star"
 
     def __post_init__(self) -> None:
-        _check_peers(self.peers)
+        check_peers(self.peers)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Draws nothing."""
@@ -121,105 +122,89 @@ class Clients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomRegular:
-    """A random graph in which every peer has as many neighbours (Steger & Wormald 1999)."""
+class Rewire:
+    """Another graph after so many double-edge swaps: every degree stays (Maslov & Sneppen 2002).
 
-    peers: int
-    """Number of peers, >= 2."""
-    degree: int
-    """Neighbours of each peer, in [1, peers); peers * degree must be even."""
-    kind: Literal["random_regular"] = "random_regular"
+    A swap takes two edges a-b and c-d and puts a-d and c-b in their place, where neither is there
+    yet. New edges have no settings of their own. The outcome may be in several parts.
+    """
 
-    def __post_init__(self) -> None:
-        _check_peers(self.peers)
-        if not 1 <= self.degree < self.peers:
-            raise ValueError(
-                f"degree must be in [1, peers): with peers={self.peers} 1 to {self.peers - 1} is "
-                f"possible, got {self.degree}"
-            )
-        if self.peers * self.degree % 2:
-            raise ValueError(
-                f"peers * degree must be even, got peers={self.peers}, degree={self.degree}; "
-                f"degree {self.degree - 1 or self.degree + 1} would do, or {self.peers + 1} peers"
-            )
-
-    def build(self, rng: np.random.Generator, folder: Path) -> Graph:
-        """Takes time O(peers * degree^2), about; draws the complement of a dense graph."""
-        absent = self.peers - 1 - self.degree
-        # A dense graph is seldom hit upon: networkx needs minutes for 100 peers of degree 90.
-        drawn = min(self.degree, absent)
-        graph: Graph = nx.random_regular_graph(drawn, self.peers, seed=drawn_seed(rng))
-        return graph if drawn == self.degree else nx.complement(graph)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErdosRenyi:
-    """Each pair is connected with the same probability, independently (Gilbert 1959)."""
-
-    peers: int
-    """Number of peers, >= 2."""
-    p: float
-    """Probability of each edge, in [0, 1]."""
-    kind: Literal["erdos_renyi"] = "erdos_renyi"
+    of: "Topology"
+    """The graph to begin with, undirected, with at least two edges that share no peer."""
+    swaps: int
+    """How many, >= 0; ten times the edges forget most of what the graph was."""
+    kind: Literal["rewire"] = "rewire"
 
     def __post_init__(self) -> None:
-        _check_peers(self.peers)
-        _check_share("p", self.p)
+        check_at_least("swaps", self.swaps, 0)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
-        """Takes time O(peers^2)."""
-        graph: Graph = nx.gnp_random_graph(self.peers, self.p, seed=drawn_seed(rng))
-        return graph
+        """Takes time O(swaps), about.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WattsStrogatz:
-    """A ring some of whose edges are rewired at random: a small world (Watts & Strogatz 1998)."""
-
-    peers: int
-    """Number of peers, at least k + 1."""
-    k: int
-    """Neighbours of each peer on the ring: even, >= 2."""
-    p: float
-    """Probability that an edge is rewired, in [0, 1]."""
-    kind: Literal["watts_strogatz"] = "watts_strogatz"
-
-    def __post_init__(self) -> None:
-        _check_peers(self.peers)
-        _check_even_neighbours("k", self.k, self.peers)
-        _check_share("p", self.p)
-
-    def build(self, rng: np.random.Generator, folder: Path) -> Graph:
-        """Takes time O(peers * k)."""
-        graph: Graph = nx.watts_strogatz_graph(self.peers, self.k, self.p, seed=drawn_seed(rng))
-        return graph
+        Raises:
+            TopologyError: If the graph is directed, or has no edges that can be swapped.
+        """
+        graph = canonical(self.of.build(rng, folder))
+        return swapped(graph, self.swaps, rng)
 
 
 Topology: TypeAlias = (
     Ring
+    | Line
+    | Grid
+    | Torus
+    | Hypercube
+    | BinaryTree
+    | Exponential
     | Complete
     | Star
     | Clients
     | RandomRegular
     | ErdosRenyi
     | WattsStrogatz
+    | BarabasiAlbert
+    | StochasticBlock
+    | RandomGeometric
+    | Dumbbell
+    | TwoCliques
+    | Caveman
     | TwoRings
+    | Rewire
     | Generator
     | EdgeList
+    | AdjacencyList
     | GraphML
+    | GML
+    | NodeLink
 )
 TOPOLOGIES = (
     Ring,
+    Line,
+    Grid,
+    Torus,
+    Hypercube,
+    BinaryTree,
+    Exponential,
     Complete,
     Star,
     Clients,
     RandomRegular,
     ErdosRenyi,
     WattsStrogatz,
+    BarabasiAlbert,
+    StochasticBlock,
+    RandomGeometric,
+    Dumbbell,
+    TwoCliques,
+    Caveman,
     TwoRings,
+    Rewire,
     Generator,
     EdgeList,
+    AdjacencyList,
     GraphML,
+    GML,
+    NodeLink,
 )
 
 

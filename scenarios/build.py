@@ -14,7 +14,7 @@ from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
 from graphs.mixing import metropolis
 from graphs.neighbourhoods import NeighbourhoodReport, neighbourhood_report
 from graphs.orders import adversary_side, by_community, by_distance
-from graphs.placement import Placed, place
+from graphs.placement import place
 from graphs.topologies import (
     Clients,
     around_a_server,
@@ -22,7 +22,7 @@ from graphs.topologies import (
     require_connected,
     without_edges_of,
 )
-from graphs.types import Graph
+from graphs.types import Graph, Placed
 from p2pfl.data import data_folder, load_dataset
 from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset

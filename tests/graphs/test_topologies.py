@@ -47,16 +47,32 @@ def test_the_registry_is_the_union_and_kinds_are_told_apart():
     kinds = [fields(topology)[-1].default for topology in TOPOLOGIES]
     assert kinds == [
         "ring",
+        "line",
+        "grid",
+        "torus",
+        "hypercube",
+        "binary_tree",
+        "exponential",
         "complete",
         "star",
         "clients",
         "random_regular",
         "erdos_renyi",
         "watts_strogatz",
+        "barabasi_albert",
+        "stochastic_block",
+        "random_geometric",
+        "dumbbell",
+        "two_cliques",
+        "caveman",
         "two_rings",
+        "rewire",
         "networkx",
         "edge_list",
+        "adjacency_list",
         "graphml",
+        "gml",
+        "node_link",
     ]
 
 
