@@ -8,6 +8,7 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
@@ -49,6 +50,13 @@ class _AtDownlink:
 
     def __init__(self, envelope: Envelope) -> None:
         self.envelope = envelope
+
+
+class _Again(NamedTuple):
+    """A message that was lost is to be sent once more."""
+
+    envelope: Envelope
+    tries: int
 
 
 class Engine:
@@ -100,7 +108,9 @@ class Engine:
         self._keeps_models = keeps_models
         self._prepares = prepares
         self._prepared = Prepared(executor, 2 * sum(outputs))
-        self._heap: list[tuple[int, int, int, Event | Need | _AtDownlink]] = []
+        self._heap: list[tuple[int, int, int, Event | Need | _AtDownlink | _Again]] = []
+        self._held: dict[tuple[int, int], list[Envelope]] = {}
+        """What waits behind a message that is to be sent again, where links keep their order."""
         self._sequence = 0
         self._neighbours: dict[int, list[int]] = {}
         for source, destination in self.counts:
@@ -126,6 +136,9 @@ class Engine:
             self.now_ns = at_ns
             if isinstance(event, _AtDownlink):
                 self._queue_at_downlink(event.envelope)
+                continue
+            if isinstance(event, _Again):
+                self._transmit(event.envelope, event.tries)
                 continue
             if isinstance(event, Need):
                 if not self._wait_for(event.handle, stopping):
@@ -179,16 +192,63 @@ class Engine:
         counts.sent += 1
         counts.bytes += size
         envelope = Envelope(source, destination, send.round, size, send.handle)
-        at_ns = self._links.send(source, destination, size, self.now_ns)
-        if self._messages:
-            self._observer.message(
-                self.now_ns, "sent" if at_ns is not None else "dropped", envelope
-            )
-        if at_ns is None:
-            counts.dropped += 1
+        if self._held and (source, destination) in self._held:
+            self._held[source, destination].append(envelope)
         else:
-            queues = self._links.has_downlink
+            self._transmit(envelope)
+
+    def _transmit(self, envelope: Envelope, tries: int = 0) -> None:
+        """Put a message on its link, which has carried it so many times before, in vain."""
+        source, destination, links = envelope.source, envelope.destination, self._links
+        at_ns = links.send(source, destination, envelope.size_bytes, self.now_ns, tries > 0)
+        if at_ns is None:
+            if self._lost(envelope, tries + 1):
+                return
+        else:
+            if self._messages:
+                self._observer.message(self.now_ns, "sent", envelope)
+            queues = links.has_downlink
             self._push(at_ns, destination, _AtDownlink(envelope) if queues else Received(envelope))
+            if links.duplicates:
+                copy_ns = links.copy(source, destination, self.now_ns)
+                if copy_ns is not None:
+                    self.counts[source, destination].duplicated += 1
+                    copy = _AtDownlink(envelope) if queues else Received(envelope)
+                    self._push(copy_ns, destination, copy)
+        if self._held:
+            self._let_go(source, destination)
+
+    def _lost(self, envelope: Envelope, tries: int) -> bool:
+        """A message was lost after so many tries. Returns whether it will be sent again."""
+        source, destination = envelope.source, envelope.destination
+        counts = self.counts[source, destination]
+        again_ns = self._links.retry_ns(source, tries, self.now_ns)
+        if self._messages:
+            what = "dropped" if again_ns is None else "lost"
+            self._observer.message(self.now_ns, what, envelope)
+        if again_ns is None:
+            counts.dropped += 1
+            self._gone_behind(source, destination)
+            return False
+        counts.retried += 1
+        if self._links.holds:
+            self._held.setdefault((source, destination), [])
+        self._push(again_ns, source, _Again(envelope, tries))
+        return True
+
+    def _let_go(self, source: int, destination: int) -> None:
+        """Send what was held behind a message, up to the next that has to be sent again."""
+        waiting = self._held.pop((source, destination), [])
+        for k, held in enumerate(waiting):
+            self._transmit(held)
+            if (source, destination) in self._held:
+                self._held[source, destination] += waiting[k + 1 :]
+                break
+
+    def _gone_behind(self, source: int, destination: int) -> None:
+        """Nothing more will come of a peer that has ended, if that was its last message."""
+        if source in self._finished and not self.counts[source, destination].in_flight:
+            self._push(self.now_ns, destination, Gone(source))
 
     def _queue_at_downlink(self, envelope: Envelope) -> None:
         destination = envelope.destination
@@ -201,8 +261,7 @@ class Engine:
         counts.arrived += 1
         if self._messages:
             self._observer.message(self.now_ns, "arrived", envelope)
-        if source in self._finished and not counts.in_flight:
-            self._push(self.now_ns, destination, Gone(source))
+        self._gone_behind(source, destination)
 
     def _submit(self, peer: int, work: Work) -> None:
         outputs = {"craft": self._outputs[peer], "merge": 0}.get(work.kind, work.outputs)
@@ -237,6 +296,6 @@ class Engine:
             if not self.counts[peer, neighbour].in_flight:
                 self._push(self.now_ns, neighbour, Gone(peer))
 
-    def _push(self, at_ns: int, peer: int, event: Event | Need | _AtDownlink) -> None:
+    def _push(self, at_ns: int, peer: int, event: Event | Need | _AtDownlink | _Again) -> None:
         self._sequence += 1
         heappush(self._heap, (at_ns, self._sequence, peer, event))

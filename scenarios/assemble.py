@@ -19,7 +19,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
     defense, coalitions = scenario.defense, experiment.spec.coalitions
     return Engine(
         make_protocols(experiment),
-        Links(experiment.graph, scenario.network, scenario.seed),
+        Links(experiment.graph, scenario.network, scenario.seed, experiment.sites),
         executor,
         observer,
         edges=[(peer.peer, target) for peer in peers for target in peer.targets],

@@ -15,6 +15,7 @@ from graphs.mixing import metropolis
 from graphs.neighbourhoods import NeighbourhoodReport, neighbourhood_report
 from graphs.orders import adversary_side, by_community, by_distance
 from graphs.placement import place
+from graphs.sites import Matrix, Sites
 from graphs.topologies import (
     Clients,
     around_a_server,
@@ -48,6 +49,8 @@ class Experiment:
     backdoor: BackdoorArrays | None
     """On what the attacks' success is measured, if one aims at a class."""
     graph: Graph
+    sites: Sites | None
+    """Where the peers are, where the links' latencies come of that."""
     placed: Placed
     neighbourhoods: NeighbourhoodReport
     spec: HostSpec
@@ -117,6 +120,10 @@ def build(
         require_connected(graph, placed.adversaries)
     if scenario.adversaries and scenario.adversaries.absent:
         graph = without_edges_of(graph, placed.adversaries)
+    latency = scenario.network.latency
+    sites = None
+    if isinstance(latency, Matrix):
+        sites = latency.read(len(graph), scenario.seed, loaded.folder)
     coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
@@ -159,6 +166,7 @@ def build(
         dataset=dataset,
         backdoor=backdoor,
         graph=graph,
+        sites=sites,
         placed=placed,
         neighbourhoods=neighbourhood_report(graph, placed.adversaries),
         spec=spec,

@@ -40,6 +40,7 @@ class Family(StrEnum):
     PARTITIONS = "partitions"
     PROTOCOLS = "protocols"
     LATENCIES = "latencies"
+    DROPS = "drops"
     SCENARIOS = "scenarios"
 
 

@@ -1,7 +1,8 @@
 """All families of variants: what ``kind`` can name, and what ``p2pfl list`` lists."""
 
 from actors.protocols import PROTOCOLS
-from graphs.links import LATENCIES
+from graphs.drops import DROPS
+from graphs.latencies import LATENCIES
 from graphs.placement import PLACEMENTS
 from graphs.topologies import TOPOLOGIES
 from p2pfl.attacks import ATTACKS
@@ -25,4 +26,5 @@ FAMILIES = (
     Family("partitions", PARTITIONS, Partition),
     Family("protocols", PROTOCOLS, open=False),
     Family("latencies", LATENCIES, open=False),
+    Family("drops", DROPS, open=False),
 )

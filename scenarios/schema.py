@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from actors.compute import Compute
 from actors.protocols.rounds import Rounds
 from actors.resources import Runtime
-from graphs.links import Network
+from graphs.network import Network
 from graphs.placement import Placement, Random
 from graphs.topologies import Topology
 from p2pfl.attacks import NoAttack

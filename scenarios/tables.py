@@ -23,7 +23,7 @@ EDGES = ("time_s", "round", "peer", "sender", "sender_role", "staleness", "influ
 DECISIONS = ("time_s", "round", "peer", "sender", "quantity", "value")
 MESSAGES = (
     "source", "destination", "sent", "bytes", "delivered", "dropped", "late", "rejected",
-    "accepted", "waiting", "in_flight",
+    "accepted", "waiting", "in_flight", "duplicated", "retried",
 )  # fmt: skip
 
 
@@ -226,7 +226,7 @@ class Tables:
             waiting = edge.arrived - accepted - edge.late - rejected
             row = (
                 source, destination, edge.sent, edge.bytes, edge.arrived, edge.dropped, edge.late,
-                rejected, accepted, waiting, edge.in_flight,
+                rejected, accepted, waiting, edge.in_flight, edge.duplicated, edge.retried,
             )  # fmt: skip
             lines.append(",".join(map(str, row)))
             totals.update(dict(zip(MESSAGES[2:], row[2:], strict=True)))
