@@ -70,3 +70,31 @@ def test_messages_say_that_they_were_lost_and_tried_again(run_small):
     lines = (record.folder / "messages.jsonl").read_text().splitlines()
     what = [json.loads(line)["event"] for line in lines]
     assert what.count("lost") == record.summary["messages"]["retried"] > 0
+
+
+def test_every_benign_peer_dominated_on_a_connected_benign_part_runs(loaded, run_small):
+    """DFL-Dual's case of 80 %: 4 benign peers in a ring, 16 others, most of whom each hears."""
+    sections = {
+        "topology": {"kind": "two_rings", "benign": 4, "byzantine": 16},
+        "adversaries": {"placement": {"kind": "nodes", "nodes": list(range(4, 20))}},
+        "attack": {"kind": "sign_flip"},
+    }
+    report = build(loaded(**sections)).neighbourhoods
+    assert (report.dominated_share, report.connected) == (1.0, True)
+    record = run_small(**sections, rounds=1)
+    assert record.status == "done"
+    assert record.summary["dominated"] == [0, 1, 2, 3]
+
+
+def test_dominate_reports_its_share_and_refuses_what_cannot_be(loaded, run_small):
+    adversaries = {"placement": {"kind": "dominate", "share": 0.5, "of": 1.0}, "fraction": 0.5}
+    sections = {
+        "topology": {"kind": "complete", "peers": 10},
+        "adversaries": adversaries,
+        "attack": {"kind": "sign_flip"},
+    }
+    placed = build(loaded(**sections)).placed
+    assert (len(placed.adversaries), placed.notes) == (5, {"dominated_share": 1.0})
+    sections["adversaries"] = {**adversaries, "fraction": 0.4}
+    with pytest.raises(TopologyError, match=r"4 adversaries at most dominate 0 .* it takes 5"):
+        build(loaded(**sections))
