@@ -8,12 +8,14 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
+from actors.presence import Presence
 from actors.protocols.events import (
+    Away,
     Count,
     Effect,
     Envelope,
@@ -28,6 +30,7 @@ from actors.protocols.events import (
     PeerProtocol,
     Received,
     Resolved,
+    Returned,
     Send,
     SetTimer,
     Started,
@@ -35,10 +38,14 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from graphs.availability import CHURN, Timeline
+from graphs.events import Change
 from graphs.links import Links
 
 HEADER_BYTES = 64
 """What a message is longer than its payload, as the network's model has it."""
+NOBODY = -1
+"""The peer of a line of the timeline that concerns none alone."""
 LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
 
@@ -59,6 +66,17 @@ class _Again(NamedTuple):
     tries: int
 
 
+class _Toggle(NamedTuple):
+    """A peer's session, or its time down, is over."""
+
+    peer: int
+    ordinal: int
+
+
+_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Change | _Toggle
+"""What the heap holds."""
+
+
 class Engine:
     """Runs the protocols of all peers over the links until nothing is left to happen."""
 
@@ -77,6 +95,7 @@ class Engine:
         messages: bool = False,
         keeps_models: bool = False,
         prepares: frozenset[int] = frozenset(),
+        timeline: Timeline | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -93,6 +112,7 @@ class Engine:
             messages: Whether the observer hears of each message.
             keeps_models: Whether the observer gets the evaluated models, for measures over all.
             prepares: Whose merges want each message prepared: once a message, for all of them.
+            timeline: Who comes and goes, and which links open and close; None: nothing changes.
         """
         self.now_ns = 0
         self.counts = {edge: EdgeCounts() for edge in sorted(edges)}
@@ -108,7 +128,7 @@ class Engine:
         self._keeps_models = keeps_models
         self._prepares = prepares
         self._prepared = Prepared(executor, 2 * sum(outputs))
-        self._heap: list[tuple[int, int, int, Event | Need | _AtDownlink | _Again]] = []
+        self._heap: list[tuple[int, int, int, _Item]] = []
         self._held: dict[tuple[int, int], list[Envelope]] = {}
         """What waits behind a message that is to be sent again, where links keep their order."""
         self._sequence = 0
@@ -116,6 +136,9 @@ class Engine:
         for source, destination in self.counts:
             self._neighbours.setdefault(source, []).append(destination)
         self._finished: set[int] = set()
+        self._timeline = timeline or None
+        self._presence = Presence.at_start(timeline) if timeline else None
+        """None where everybody is there and every link is open, always."""
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, or until ``stopping()`` says so between two events.
@@ -124,15 +147,30 @@ class Engine:
             Whether the end was reached.
         """
         if not self._sequence:
+            for at_ns, change in self._timeline.at_ns if self._timeline else ():
+                self._push(at_ns, 0, change)
+            for peer in self._timeline.away if self._timeline else ():
+                for neighbour in self._sends_to(peer):
+                    self._push(0, neighbour, Away(peer))
             for peer in range(len(self._protocols)):
                 self._push(0, peer, Started())
+            if self._timeline and self._timeline.sessions:
+                for peer in self._timeline.sessions.peers:
+                    self._toggle(_Toggle(peer, -1))
         heap, protocols = self._heap, self._protocols
         while heap:
             if stopping():
                 return False
-            at_ns, _, peer, event = heappop(heap)
+            at_ns, sequence, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
+            if isinstance(event, Change | _Toggle):
+                self._change(at_ns, event)
+                if self._presence is not None:
+                    self._presence.timed -= isinstance(event, Change)
+                continue
+            if self._presence is not None and self._keeps(at_ns, sequence, peer, event):
+                continue
             self.now_ns = at_ns
             if isinstance(event, _AtDownlink):
                 self._queue_at_downlink(event.envelope)
@@ -176,6 +214,9 @@ class Engine:
                 counts.rejected += 1
         elif isinstance(effect, Note):
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
+            if self._presence is not None and effect.event == "round_start":
+                for change in self._presence.begins(peer, effect.round):
+                    self._change(self.now_ns, change)
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
@@ -201,6 +242,8 @@ class Engine:
         """Put a message on its link, which has carried it so many times before, in vain."""
         source, destination, links = envelope.source, envelope.destination, self._links
         at_ns = links.send(source, destination, envelope.size_bytes, self.now_ns, tries > 0)
+        if self._presence is not None and not self._presence.reaches(source, destination):
+            at_ns = None  # it has drawn all the same, so no event moves a later message's draws
         if at_ns is None:
             if self._lost(envelope, tries + 1):
                 return
@@ -264,6 +307,12 @@ class Engine:
         self._gone_behind(source, destination)
 
     def _submit(self, peer: int, work: Work) -> None:
+        after_ns = self._work_ns(peer, work)
+        if self._presence is not None and peer in self._presence.slow:
+            after_ns = round(after_ns * self._presence.slow[peer])
+        if work.kind == "rest":
+            self._push(self.now_ns + after_ns, peer, WorkDone(work.kind, work.round, (), None))
+            return
         outputs = {"craft": self._outputs[peer], "merge": 0}.get(work.kind, work.outputs)
         senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
         claimed = tuple(parcel.round for parcel in work.inputs)
@@ -275,7 +324,7 @@ class Engine:
         if work.kind == "merge":
             self._observer.merged(self.now_ns, peer, work.round, outcome.summary)
         done = WorkDone(work.kind, work.round, outcome.updates, outcome.summary)
-        self._push(self.now_ns + self._work_ns(peer, work), peer, done)
+        self._push(self.now_ns + after_ns, peer, done)
 
     def _wait_for(self, handle: Handle, stopping: Callable[[], bool]) -> bool:
         """Wait for the content of one summary; False if told to stop before it is there."""
@@ -296,6 +345,90 @@ class Engine:
             if not self.counts[peer, neighbour].in_flight:
                 self._push(self.now_ns, neighbour, Gone(peer))
 
-    def _push(self, at_ns: int, peer: int, event: Event | Need | _AtDownlink | _Again) -> None:
+    # ------------------------------------------------------------ who is there
+
+    def _keeps(
+        self, at_ns: int, sequence: int, peer: int, event: Event | Need | _AtDownlink | _Again
+    ) -> bool:
+        """Whether an event does not reach its peer, now or ever."""
+        presence = self._presence
+        assert presence is not None
+        if isinstance(event, Received | _AtDownlink):
+            source = event.envelope.source
+            if presence.is_up(peer) and presence.is_open(source, peer):
+                return False
+            self.now_ns = at_ns
+            self.counts[source, peer].dropped += 1
+            if self._messages:
+                self._observer.message(at_ns, "dropped", event.envelope)
+            self._gone_behind(source, peer)
+            return True
+        if isinstance(event, _Again):
+            return False
+        asked = isinstance(event, WorkDone | TimerFired | Need | Observed)
+        if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):
+            return True
+        if peer in presence.down and not isinstance(event, Need):
+            presence.asleep.setdefault(peer, []).append(event)
+            return True
+        return False
+
+    def _change(self, at_ns: int, event: Change | _Toggle) -> None:
+        """Carry out what happens to peers and links, and tell whom it concerns."""
+        presence = self._presence
+        assert presence is not None
+        if presence.is_over(len(self._protocols), self._finished):
+            return  # a run does not last until changes that concern nobody
+        self.now_ns = at_ns
+        change = self._toggle(event) if isinstance(event, _Toggle) else event
+        if change is None:
+            return
+        moved, news = presence.apply(change, self._sends_to, self._finished)
+        for peer in moved:
+            round_ = presence.rounds.get(peer, 0)
+            data = {"factor": change.factor} if change.what == "slow" else {}
+            self._observer.note(self.now_ns, peer, change.what, round_, data)
+        if change.what in ("partition", "heal", "link_down", "link_up"):
+            edges = [list(edge) for edge in change.edges]
+            self._observer.note(self.now_ns, NOBODY, change.what, 0, {"edges": edges})
+        for peer, what in news:
+            self._push(self.now_ns, peer, what)
+        if change.what == "up":
+            for peer in moved:
+                self._wake(peer, change.anew)
+
+    def _wake(self, peer: int, anew: bool) -> None:
+        """A peer is back: it is told so, and then what was kept for it."""
+        presence = self._presence
+        assert presence is not None
+        kept = presence.asleep.pop(peer, [])
+        round_ = presence.joins_in(peer, self._sends_to(peer), self._finished)
+        if anew:
+            presence.since[peer] = self._sequence
+            kept = [e for e in kept if not isinstance(e, WorkDone | TimerFired | Need | Observed)]
+            self._executor.submit(peer, Task("renew", round_), ())
+        self._push(self.now_ns, peer, Returned(round_, anew))
+        for event in kept:
+            self._push(self.now_ns, peer, event)
+
+    def _toggle(self, event: "_Toggle") -> Change | None:
+        """A peer's period has ended, and the next begins: up if its number is even."""
+        assert self._timeline is not None
+        sessions = self._timeline.sessions
+        assert sessions is not None
+        peer, ordinal = event.peer, event.ordinal + 1
+        presence = self._presence
+        if peer in self._finished or (presence is not None and peer in presence.left):
+            return None
+        at_ns = self.now_ns + sessions.lasts_ns(peer, ordinal)
+        self._push(at_ns, peer, _Toggle(peer, ordinal))
+        if ordinal == 0:
+            return None
+        return Change("down" if ordinal % 2 else "up", (peer,), cause=CHURN)
+
+    def _sends_to(self, peer: int) -> Sequence[int]:
+        return self._neighbours.get(peer, ())
+
+    def _push(self, at_ns: int, peer: int, event: "_Item") -> None:
         self._sequence += 1
         heappush(self._heap, (at_ns, self._sequence, peer, event))

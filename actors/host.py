@@ -5,6 +5,7 @@ give the same bits.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -72,7 +73,8 @@ class Host:
             strategy=spec.strategy,
         )
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
-        self._learners = {peer.peer: self._start(spec, peer, arrays) for peer in peers}
+        self._makes = {peer.peer: partial(self._start, spec, peer, arrays) for peer in peers}
+        self._learners = {peer: make() for peer, make in self._makes.items()}
 
     def _start(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Holder:
         try:
@@ -113,6 +115,9 @@ class Host:
         Raises:
             RunError: If the peer's own code (a defense, an attack) raised: who, what, and where.
         """
+        if task.kind == "renew":
+            self._learners[peer] = self._makes[peer]()
+            return (None,)
         learner = self._learners[peer]
         try:
             return self._run(learner, task, inputs)

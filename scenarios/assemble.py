@@ -29,6 +29,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         watchers=watchers(experiment),
         messages=scenario.record.messages,
         keeps_models=scenario.evaluate.consensus,
+        timeline=experiment.timeline,
         prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
     )
 

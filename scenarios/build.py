@@ -11,6 +11,7 @@ import torch
 from actors.engine import HEADER_BYTES
 from actors.resources import Plan, plan
 from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
+from graphs.availability import Timeline, timeline
 from graphs.mixing import metropolis
 from graphs.neighbourhoods import NeighbourhoodReport, neighbourhood_report
 from graphs.orders import adversary_side, by_community, by_distance
@@ -51,6 +52,8 @@ class Experiment:
     graph: Graph
     sites: Sites | None
     """Where the peers are, where the links' latencies come of that."""
+    timeline: Timeline
+    """Who comes and goes, and which links open and close."""
     placed: Placed
     neighbourhoods: NeighbourhoodReport
     spec: HostSpec
@@ -167,6 +170,14 @@ def build(
         backdoor=backdoor,
         graph=graph,
         sites=sites,
+        timeline=timeline(
+            graph,
+            scenario.availability,
+            scenario.events,
+            scenario.seed,
+            loaded.folder,
+            len(clients) if scenario.server else None,
+        ),
         placed=placed,
         neighbourhoods=neighbourhood_report(graph, placed.adversaries),
         spec=spec,

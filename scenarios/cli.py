@@ -41,6 +41,8 @@ class Family(StrEnum):
     PROTOCOLS = "protocols"
     LATENCIES = "latencies"
     DROPS = "drops"
+    CHURNS = "churns"
+    EVENTS = "events"
     SCENARIOS = "scenarios"
 
 

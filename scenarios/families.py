@@ -1,7 +1,9 @@
 """All families of variants: what ``kind`` can name, and what ``p2pfl list`` lists."""
 
 from actors.protocols import PROTOCOLS
+from graphs.availability import CHURNS
 from graphs.drops import DROPS
+from graphs.events import EVENTS
 from graphs.latencies import LATENCIES
 from graphs.placement import PLACEMENTS
 from graphs.topologies import TOPOLOGIES
@@ -27,4 +29,6 @@ FAMILIES = (
     Family("protocols", PROTOCOLS, open=False),
     Family("latencies", LATENCIES, open=False),
     Family("drops", DROPS, open=False),
+    Family("churns", CHURNS, open=False),
+    Family("events", EVENTS, open=False),
 )

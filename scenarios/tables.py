@@ -117,6 +117,8 @@ class Tables:
     def _write_event(self, row: Row, event: str, data: Mapping[str, object]) -> None:
         self.counts[event] += 1
         line = {"time_s": row.now_ns / 1e9, "event": event, "peer": row.peer, "round": row.round}
+        if row.peer < 0:  # it concerns no peer alone
+            del line["peer"], line["round"]
         self._events.write(json.dumps({**line, **data}, allow_nan=False) + "\n")
         if event == "round_end":
             self._watcher.round_over(row.peer, row.round)

@@ -93,6 +93,8 @@ class Emulation:
         contents=(),
         evaluate_every=1,
         mutes=False,
+        timeline=None,
+        plans=None,
     ):
         self.graph = graph
         if protocols is None:
@@ -104,6 +106,7 @@ class Emulation:
                     settings or Rounds(),
                     evaluate_every,
                     mutes,
+                    plans=plans[peer] if plans else (),
                 )
                 for peer in sorted(graph)
             ]
@@ -123,6 +126,7 @@ class Emulation:
             outputs=[outputs] * n,
             watchers=watchers or {},
             messages=True,
+            timeline=timeline,
         )
 
     def run(self):
