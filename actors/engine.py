@@ -41,6 +41,7 @@ from actors.protocols.events import (
 from graphs.availability import CHURN, Timeline
 from graphs.events import Change
 from graphs.links import Links
+from graphs.open_edges import OpenEdges
 
 HEADER_BYTES = 64
 """What a message is longer than its payload, as the network's model has it."""
@@ -73,7 +74,13 @@ class _Toggle(NamedTuple):
     ordinal: int
 
 
-_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Change | _Toggle
+class _Step(NamedTuple):
+    """A graph that varies by time takes its next step."""
+
+    number: int
+
+
+_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Change | _Toggle | _Step
 """What the heap holds."""
 
 
@@ -96,6 +103,7 @@ class Engine:
         keeps_models: bool = False,
         prepares: frozenset[int] = frozenset(),
         timeline: Timeline | None = None,
+        open_edges: OpenEdges | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -113,6 +121,7 @@ class Engine:
             keeps_models: Whether the observer gets the evaluated models, for measures over all.
             prepares: Whose merges want each message prepared: once a message, for all of them.
             timeline: Who comes and goes, and which links open and close; None: nothing changes.
+            open_edges: Which links are open in which step of a graph that varies by time.
         """
         self.now_ns = 0
         self.counts = {edge: EdgeCounts() for edge in sorted(edges)}
@@ -136,8 +145,10 @@ class Engine:
         for source, destination in self.counts:
             self._neighbours.setdefault(source, []).append(destination)
         self._finished: set[int] = set()
-        self._timeline = timeline or None
-        self._presence = Presence.at_start(timeline) if timeline else None
+        self._timeline = timeline or Timeline()
+        self._open_edges = open_edges
+        changes = bool(timeline) or open_edges is not None
+        self._presence = Presence.at_start(self._timeline) if changes else None
         """None where everybody is there and every link is open, always."""
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
@@ -147,16 +158,7 @@ class Engine:
             Whether the end was reached.
         """
         if not self._sequence:
-            for at_ns, change in self._timeline.at_ns if self._timeline else ():
-                self._push(at_ns, 0, change)
-            for peer in self._timeline.away if self._timeline else ():
-                for neighbour in self._sends_to(peer):
-                    self._push(0, neighbour, Away(peer))
-            for peer in range(len(self._protocols)):
-                self._push(0, peer, Started())
-            if self._timeline and self._timeline.sessions:
-                for peer in self._timeline.sessions.peers:
-                    self._toggle(_Toggle(peer, -1))
+            self._begin()
         heap, protocols = self._heap, self._protocols
         while heap:
             if stopping():
@@ -164,7 +166,7 @@ class Engine:
             at_ns, sequence, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
-            if isinstance(event, Change | _Toggle):
+            if isinstance(event, Change | _Toggle | _Step):
                 self._change(at_ns, event)
                 if self._presence is not None:
                     self._presence.timed -= isinstance(event, Change)
@@ -228,6 +230,8 @@ class Engine:
 
     def _send(self, source: int, send: Send) -> None:
         destination = send.destination
+        if self._presence is not None and (source, destination) in self._presence.closed:
+            return  # there is no such edge now
         size = self._message_bytes[source]
         counts = self.counts[source, destination]
         counts.sent += 1
@@ -373,14 +377,34 @@ class Engine:
             return True
         return False
 
-    def _change(self, at_ns: int, event: Change | _Toggle) -> None:
+    def _begin(self) -> None:
+        """All that is known beforehand; and every peer starts."""
+        for at_ns, change in self._timeline.at_ns:
+            self._push(at_ns, 0, change)
+        for peer in self._timeline.away:
+            for neighbour in self._sends_to(peer):
+                self._push(0, neighbour, Away(peer))
+        if self._open_edges is not None:
+            self._change(0, _Step(0))
+        for peer in range(len(self._protocols)):
+            self._push(0, peer, Started())
+        for peer in self._timeline.sessions.peers if self._timeline.sessions else ():
+            self._toggle(_Toggle(peer, -1))
+
+    def _change(self, at_ns: int, event: "Change | _Toggle | _Step") -> None:
         """Carry out what happens to peers and links, and tell whom it concerns."""
         presence = self._presence
         assert presence is not None
         if presence.is_over(len(self._protocols), self._finished):
             return  # a run does not last until changes that concern nobody
         self.now_ns = at_ns
-        change = self._toggle(event) if isinstance(event, _Toggle) else event
+        change: Change | None
+        if isinstance(event, _Toggle):
+            change = self._toggle(event)
+        elif isinstance(event, _Step):
+            change = self._step(event.number)
+        else:
+            change = event
         if change is None:
             return
         moved, news = presence.apply(change, self._sends_to, self._finished)
@@ -388,7 +412,10 @@ class Engine:
             round_ = presence.rounds.get(peer, 0)
             data = {"factor": change.factor} if change.what == "slow" else {}
             self._observer.note(self.now_ns, peer, change.what, round_, data)
-        if change.what in ("partition", "heal", "link_down", "link_up"):
+        if change.what == "vary":
+            number = len(self.counts) - len(change.edges)
+            self._observer.note(self.now_ns, NOBODY, "vary", 0, {"open": number})
+        elif change.what in ("partition", "heal", "link_down", "link_up"):
             edges = [list(edge) for edge in change.edges]
             self._observer.note(self.now_ns, NOBODY, change.what, 0, {"edges": edges})
         for peer, what in news:
@@ -411,9 +438,14 @@ class Engine:
         for event in kept:
             self._push(self.now_ns, peer, event)
 
+    def _step(self, number: int) -> Change:
+        """The graph of this step; the next one follows."""
+        assert self._open_edges is not None
+        self._push(self.now_ns + self._open_edges.every_ns, 0, _Step(number + 1))
+        return Change("vary", edges=self._open_edges.closed(number))
+
     def _toggle(self, event: "_Toggle") -> Change | None:
         """A peer's period has ended, and the next begins: up if its number is even."""
-        assert self._timeline is not None
         sessions = self._timeline.sessions
         assert sessions is not None
         peer, ordinal = event.peer, event.ordinal + 1

@@ -92,7 +92,15 @@ class Host:
             held_out = data if len(peer.samples) else None
             return ServerLearner(peer.peer, self._bench, self._initial, held_out)
         if peer.coalition is None:
-            return Learner(peer.peer, self._bench, data, self._initial, spec.defense, peer.mixing)
+            return Learner(
+                peer.peer,
+                self._bench,
+                data,
+                self._initial,
+                spec.defense,
+                peer.mixing,
+                mixings=peer.mixings,
+            )
         coalition = spec.coalitions[peer.coalition]
         return AdversarialLearner(
             peer.peer,
@@ -107,6 +115,7 @@ class Host:
             spec.defense,
             spec.poisoned_classes,
             peer.coalition,
+            peer.mixings,
         )
 
     def run(self, peer: int, task: Task, inputs: Sequence[object]) -> tuple[object, ...]:

@@ -26,6 +26,8 @@ class Presence:
     """Directed edges that are down by themselves."""
     parted: set[Edge] = field(default_factory=set)
     """Directed edges that a partition cuts."""
+    closed: set[Edge] = field(default_factory=set)
+    """Directed edges that a graph that varies does not have now."""
     slow: dict[int, float] = field(default_factory=dict)
     """Who computes how many times as long."""
     asleep: dict[int, list[Event]] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Presence:
     def is_open(self, source: int, destination: int) -> bool:
         """Whether a link carries messages."""
         edge = (source, destination)
-        return edge not in self.cut and edge not in self.parted
+        return edge not in self.cut and edge not in self.parted and edge not in self.closed
 
     def is_over(self, peers: int, finished: Collection[int]) -> bool:
         """Whether nobody of so many peers will do anything any more, however they come and go."""
@@ -109,14 +111,18 @@ class Presence:
             for peer in change.peers:
                 self.slow[peer] = change.factor
             return list(change.peers), []
-        touched = set(change.edges) | (
-            self.parted if change.what in ("partition", "heal") else set()
-        )
+        touched = set(change.edges)
+        if change.what in ("partition", "heal"):
+            touched |= self.parted
+        elif change.what == "vary":
+            touched |= self.closed
         before = {edge: self.reaches(*edge) for edge in sorted(touched)}
         if change.what == "link_down":
             self.cut |= touched
         elif change.what == "link_up":
             self.cut -= touched
+        elif change.what == "vary":
+            self.closed = set(change.edges)
         else:
             self.parted = set(change.edges)
         return [], self._news(before, finished)

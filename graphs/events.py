@@ -17,10 +17,13 @@ Edges: TypeAlias = tuple[tuple[int, int], ...]
 class Change(NamedTuple):
     """One change of who is there and which links are open, as the engine carries it out."""
 
-    what: Literal["down", "up", "leave", "link_down", "link_up", "partition", "heal", "slow"]
+    what: Literal[
+        "down", "up", "leave", "link_down", "link_up", "partition", "heal", "slow", "vary"
+    ]
     peers: tuple[int, ...] = ()
     edges: Edges = ()
-    """Directed. Of a partition: all that are cut, whatever was cut before."""
+    """Directed. Of a partition, and of a step of a graph that varies (``vary``): all that are cut,
+    whatever was cut so before."""
     factor: float = 1.0
     cause: int = 1
     """Why a peer is down: 1 an event, 2 churn. It is up when nothing keeps it down."""

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from graphs.neighbourhoods import neighbourhood_report
 from graphs.structure import StructureReport, structure_report
 from p2pfl.data import load_dataset
 from p2pfl.defenses import RuleDefense
@@ -42,6 +43,7 @@ def check_as_json(experiment: Experiment) -> dict[str, Any]:
         "placement": dict(experiment.placed.notes),
         "neighbourhoods": experiment.neighbourhoods.as_dict(),
         "structure": _structure(experiment).as_dict(),
+        "by_round": _by_round(experiment),
         "breakdown": {
             str(peer): reason
             for peer, reason in breakdown(experiment.scenario, experiment.peers).items()
@@ -171,6 +173,31 @@ def _structure(experiment: Experiment) -> StructureReport:
     return structure_report(experiment.graph, experiment.placed.adversaries)
 
 
+def _by_round(experiment: Experiment) -> dict[str, list[Any]] | None:
+    """What each round's graph is like, where rounds differ; None elsewhere."""
+    if not experiment.by_round:
+        return None
+    hostile = experiment.placed.adversaries
+    reports = [neighbourhood_report(graph, hostile) for graph in experiment.by_round]
+    return {
+        "edges": [graph.size() for graph in experiment.by_round],
+        "dominated_share": [report.dominated_share for report in reports],
+        "benign_connected": [report.connected for report in reports],
+    }
+
+
+def _over_rounds(experiment: Experiment) -> list[str]:
+    each = _by_round(experiment)
+    if each is None:
+        return []
+    edges, shares = each["edges"], each["dominated_share"]
+    return [
+        f"over the rounds: {min(edges)} to {max(edges)} edges, {min(shares):.2f} to "
+        f"{max(shares):.2f} of the benign peers dominated, in {sum(each['benign_connected'])} of "
+        f"{len(edges)} rounds connected; above is all that is ever open"
+    ]
+
+
 def _of_structure(report: StructureReport) -> str:
     gap = "not computed" if report.spectral_gap is None else f"{report.spectral_gap:.4g}"
     cut = "not computed" if report.vertex_cut is None else str(report.vertex_cut)
@@ -211,6 +238,7 @@ def _findings(experiment: Experiment) -> list[str]:
         f"benign peers that hear more adversaries than the rule's f: {bound}",
         f"benign peers: {parts}; most weight on adversaries at one of them: {report.delta_max:.2f}",
         _of_structure(_structure(experiment)),
+        *_over_rounds(experiment),
         f"processes: {len(plan.actors)}; memory: about {plan.memory_bytes / MIB:,.0f} MiB of "
         f"{plan.available_bytes / MIB:,.0f} MiB free",
         f"a message: {max(experiment.message_bytes):,} bytes",

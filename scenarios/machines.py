@@ -93,9 +93,9 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
 def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
     """What each peer knows of each round beforehand; nothing where all rounds are alike."""
     scenario = experiment.scenario
-    if not scenario.availability.dropout:
+    if not (scenario.availability.dropout or experiment.by_round):
         return {}
-    graphs = [experiment.graph] * scenario.rounds
+    graphs = experiment.by_round or [experiment.graph] * scenario.rounds
     return round_plans(graphs, scenario.availability, scenario.seed, experiment.server)
 
 

@@ -255,7 +255,7 @@ class RoundsPeer:
         for sender, kept in self._inbox.items():
             if self.round in kept:
                 parcels.append(Parcel(sender, self.round, kept.pop(self.round)))
-            elif sender in self._late:
+            elif sender in self._late and self._hears(sender, self.round):
                 parcels.append(self._late.pop(sender))
         unused: list[Effect] = [Count(sender, "late") for sender in self._late]
         self._late.clear()

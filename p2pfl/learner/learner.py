@@ -54,6 +54,7 @@ class Learner(Holder):
         defense: Defense[Any],
         mixing: Mapping[int, float],
         wire: Defense[Any] | None = None,
+        mixings: Sequence[Mapping[int, float]] = (),
     ) -> None:
         """Make the learner.
 
@@ -65,6 +66,7 @@ class Learner(Holder):
             defense: How it merges.
             mixing: The mixing weight of each peer that sends to it.
             wire: The defense that says what travels; None: the same.
+            mixings: The mixing weights of each round, where rounds differ.
         """
         super().__init__(peer, bench, model)
         self._data = data
@@ -79,6 +81,7 @@ class Learner(Holder):
         self._wire = wire or defense
         self._state = defense.init(len(model))
         self._mixing = mixing
+        self._mixings = mixings
         self._kind: Kind = bench.strategy.sends if bench.strategy else "model"
         batch = bench.training.batch_size
         steps = bench.training.steps(len(data.labels))
@@ -157,6 +160,7 @@ class Learner(Holder):
         wire = self._wire
         good = self._usable(zip(senders, claimed, updates, strict=True), wire.sends, wire.companion)
         made = dict(zip(senders, prepared, strict=False))
+        mixing = self._mixings[round_ - 1] if self._mixings else self._mixing
         view = Neighbourhood(
             me=self.peer,
             round=round_,
@@ -165,7 +169,7 @@ class Learner(Holder):
             received=self._stack([update.vector for _, _, update in good]),
             senders=tuple(sender for sender, _, _ in good),
             staleness=tuple(round_ - claim for _, claim, _ in good),
-            mixing=tuple(self._mixing[sender] for sender, _, _ in good),
+            mixing=tuple(mixing[sender] for sender, _, _ in good),
             samples=tuple(update.samples for _, _, update in good),
             own_samples=len(self._data.labels),
             meta=tuple(update.meta for _, _, update in good),

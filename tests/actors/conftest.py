@@ -94,6 +94,7 @@ class Emulation:
         evaluate_every=1,
         mutes=False,
         timeline=None,
+        open_edges=None,
         plans=None,
     ):
         self.graph = graph
@@ -127,6 +128,7 @@ class Emulation:
             watchers=watchers or {},
             messages=True,
             timeline=timeline,
+            open_edges=open_edges,
         )
 
     def run(self):

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphs.fixed import Complete, Rewire, Ring
 from graphs.lattices import Exponential, Line, TwoCliques
 from graphs.random_graphs import BarabasiAlbert, RandomGeometric, StochasticBlock, within
 from graphs.swaps import swapped
-from graphs.topologies import Complete, Rewire, Ring, build_graph
+from graphs.topologies import build_graph
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
 
