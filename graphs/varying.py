@@ -2,8 +2,8 @@
 
 By rounds, a peer in its round r tells and hears its neighbours of round r. By time, links open and
 close under whatever is sent. Each is built with all edges that may ever be open, and ``graphs``
-gives one graph after the other, for as long as it is asked. Plain averaging takes the weights of the
-round's graph; by time, those of all edges that may be open.
+gives one graph after the other, for as long as it is asked. Plain averaging takes the weights of
+the round's graph; by time, those of all edges that may be open.
 """
 
 from collections.abc import Iterable, Iterator
