@@ -18,7 +18,10 @@ from graphs.types import Graph
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomRegular:
-    """A random graph in which every peer has as many neighbours (Steger & Wormald 1999)."""
+    """A random graph in which every peer has as many neighbours (Steger & Wormald 1999).
+
+    May come out in several parts.
+    """
 
     peers: int
     """Number of peers, >= 2."""
@@ -55,7 +58,10 @@ def check_degree(peers: int, degree: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErdosRenyi:
-    """Each pair is connected with the same probability, independently (Gilbert 1959)."""
+    """Each pair is connected with the same probability, independently (Gilbert 1959).
+
+    May come out in several parts.
+    """
 
     peers: int
     """Number of peers, >= 2."""
@@ -75,7 +81,10 @@ class ErdosRenyi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WattsStrogatz:
-    """A ring some of whose edges are rewired at random: a small world (Watts & Strogatz 1998)."""
+    """A ring some of whose edges are rewired at random: a small world (Watts & Strogatz 1998).
+
+    May come out in several parts.
+    """
 
     peers: int
     """Number of peers, at least k + 1."""
@@ -122,7 +131,10 @@ class BarabasiAlbert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StochasticBlock:
-    """Groups; a pair is connected with one probability inside, another between (Holland 1983)."""
+    """Groups; a pair is connected with one probability inside, another between (Holland 1983).
+
+    May come out in several parts.
+    """
 
     sizes: tuple[int, ...]
     """Peers of each group, >= 1; ids follow one another, group after group."""
@@ -152,7 +164,10 @@ class StochasticBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomGeometric:
-    """Peers at random places of the unit square hear those within a radius (Gilbert 1961)."""
+    """Peers at random places of the unit square hear those within a radius (Gilbert 1961).
+
+    May come out in several parts.
+    """
 
     peers: int
     """Number of peers, >= 2."""

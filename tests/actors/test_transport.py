@@ -1,6 +1,7 @@
 """Retries, copies and order on the way through the engine; then any protocol over any links."""
 
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import networkx as nx
 import pytest
@@ -19,6 +20,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from graphs.availability import Availability, Session, timeline
 from graphs.drops import Bernoulli, GilbertElliott
 from graphs.latencies import Constant, Exponential, Lognormal, Normal, Pareto, Uniform
 from graphs.network import Network
@@ -138,8 +140,11 @@ class Anything:
         if isinstance(event, Received):
             what = ("accepted", "late", "rejected")[event.envelope.round % 3]
             said.append(Count(event.envelope.source, what))
-        if self.left == 0 or self.ended:
+        if self.ended:
             return said
+        if self.left == 0:
+            self.ended = True
+            return [*said, Finished()]
         self.left -= 1
         rng = stream(self.seed, "anything", self.me, self.left)
         for _ in range(int(rng.integers(4))):
@@ -183,6 +188,9 @@ NETWORKS = st.builds(
 )
 
 
+CHURN = st.sampled_from([None, Session(mean_up_s=1, mean_down_s=0.5)])
+
+
 @st.composite
 def any_graph(draw):
     n = draw(st.integers(1, 6))
@@ -193,11 +201,14 @@ def any_graph(draw):
 
 
 @settings(deadline=None, max_examples=150)
-@given(any_graph(), NETWORKS, st.integers(0, 10**6), st.integers(1, 40))
-def test_any_protocol_over_any_links(emulation, graph, network, seed, budget):
+@given(any_graph(), NETWORKS, CHURN, st.integers(0, 10**6), st.integers(1, 40))
+def test_any_protocol_over_any_links(emulation, graph, network, churn, seed, budget):
+    line = timeline(graph, Availability(churn=churn), (), seed, Path())
+
     def once():
         protocols = [Anything(k, sorted(graph.adj[k]), seed, budget) for k in sorted(graph)]
-        return protocols, emulation(graph, network, protocols=protocols, seed=seed).run()
+        run = emulation(graph, network, protocols=protocols, seed=seed, timeline=line).run()
+        return protocols, run
 
     protocols, run = once()
     # Time never runs back: not over all events, and not at a peer.
