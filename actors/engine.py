@@ -8,11 +8,14 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from typing import NamedTuple, TypeAlias
 
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
+from actors.presence import Presence
 from actors.protocols.events import (
+    Away,
     Count,
     Effect,
     Envelope,
@@ -27,6 +30,7 @@ from actors.protocols.events import (
     PeerProtocol,
     Received,
     Resolved,
+    Returned,
     Send,
     SetTimer,
     Started,
@@ -34,10 +38,15 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from graphs.availability import CHURN, Timeline
+from graphs.events import Change
 from graphs.links import Links
+from graphs.open_edges import OpenEdges
 
 HEADER_BYTES = 64
 """What a message is longer than its payload, as the network's model has it."""
+NOBODY = -1
+"""The peer of a line of the timeline that concerns none alone."""
 LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
 
@@ -49,6 +58,30 @@ class _AtDownlink:
 
     def __init__(self, envelope: Envelope) -> None:
         self.envelope = envelope
+
+
+class _Again(NamedTuple):
+    """A message that was lost is to be sent once more."""
+
+    envelope: Envelope
+    tries: int
+
+
+class _Toggle(NamedTuple):
+    """A peer's session, or its time down, is over."""
+
+    peer: int
+    ordinal: int
+
+
+class _Step(NamedTuple):
+    """A graph that varies by time takes its next step."""
+
+    number: int
+
+
+_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Change | _Toggle | _Step
+"""What the heap holds."""
 
 
 class Engine:
@@ -69,6 +102,8 @@ class Engine:
         messages: bool = False,
         keeps_models: bool = False,
         prepares: frozenset[int] = frozenset(),
+        timeline: Timeline | None = None,
+        open_edges: OpenEdges | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -85,6 +120,8 @@ class Engine:
             messages: Whether the observer hears of each message.
             keeps_models: Whether the observer gets the evaluated models, for measures over all.
             prepares: Whose merges want each message prepared: once a message, for all of them.
+            timeline: Who comes and goes, and which links open and close; None: nothing changes.
+            open_edges: Which links are open in which step of a graph that varies by time.
         """
         self.now_ns = 0
         self.counts = {edge: EdgeCounts() for edge in sorted(edges)}
@@ -100,12 +137,19 @@ class Engine:
         self._keeps_models = keeps_models
         self._prepares = prepares
         self._prepared = Prepared(executor, 2 * sum(outputs))
-        self._heap: list[tuple[int, int, int, Event | Need | _AtDownlink]] = []
+        self._heap: list[tuple[int, int, int, _Item]] = []
+        self._held: dict[tuple[int, int], list[Envelope]] = {}
+        """What waits behind a message that is to be sent again, where links keep their order."""
         self._sequence = 0
         self._neighbours: dict[int, list[int]] = {}
         for source, destination in self.counts:
             self._neighbours.setdefault(source, []).append(destination)
         self._finished: set[int] = set()
+        self._timeline = timeline or Timeline()
+        self._open_edges = open_edges
+        changes = bool(timeline) or open_edges is not None
+        self._presence = Presence.at_start(self._timeline) if changes else None
+        """None where everybody is there and every link is open, always."""
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, or until ``stopping()`` says so between two events.
@@ -114,18 +158,27 @@ class Engine:
             Whether the end was reached.
         """
         if not self._sequence:
-            for peer in range(len(self._protocols)):
-                self._push(0, peer, Started())
+            self._begin()
         heap, protocols = self._heap, self._protocols
         while heap:
             if stopping():
                 return False
-            at_ns, _, peer, event = heappop(heap)
+            at_ns, sequence, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
+            if isinstance(event, Change | _Toggle | _Step):
+                self._change(at_ns, event)
+                if self._presence is not None:
+                    self._presence.timed -= isinstance(event, Change)
+                continue
+            if self._presence is not None and self._keeps(at_ns, sequence, peer, event):
+                continue
             self.now_ns = at_ns
             if isinstance(event, _AtDownlink):
                 self._queue_at_downlink(event.envelope)
+                continue
+            if isinstance(event, _Again):
+                self._transmit(event.envelope, event.tries)
                 continue
             if isinstance(event, Need):
                 if not self._wait_for(event.handle, stopping):
@@ -163,6 +216,9 @@ class Engine:
                 counts.rejected += 1
         elif isinstance(effect, Note):
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
+            if self._presence is not None and effect.event == "round_start":
+                for change in self._presence.begins(peer, effect.round):
+                    self._change(self.now_ns, change)
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
@@ -174,21 +230,72 @@ class Engine:
 
     def _send(self, source: int, send: Send) -> None:
         destination = send.destination
+        if self._presence is not None and (source, destination) in self._presence.closed:
+            return  # there is no such edge now
         size = self._message_bytes[source]
         counts = self.counts[source, destination]
         counts.sent += 1
         counts.bytes += size
         envelope = Envelope(source, destination, send.round, size, send.handle)
-        at_ns = self._links.send(source, destination, size, self.now_ns)
-        if self._messages:
-            self._observer.message(
-                self.now_ns, "sent" if at_ns is not None else "dropped", envelope
-            )
-        if at_ns is None:
-            counts.dropped += 1
+        if self._held and (source, destination) in self._held:
+            self._held[source, destination].append(envelope)
         else:
-            queues = self._links.has_downlink
+            self._transmit(envelope)
+
+    def _transmit(self, envelope: Envelope, tries: int = 0) -> None:
+        """Put a message on its link, which has carried it so many times before, in vain."""
+        source, destination, links = envelope.source, envelope.destination, self._links
+        at_ns = links.send(source, destination, envelope.size_bytes, self.now_ns, tries > 0)
+        if self._presence is not None and not self._presence.reaches(source, destination):
+            at_ns = None  # it has drawn all the same, so no event moves a later message's draws
+        if at_ns is None:
+            if self._lost(envelope, tries + 1):
+                return
+        else:
+            if self._messages:
+                self._observer.message(self.now_ns, "sent", envelope)
+            queues = links.has_downlink
             self._push(at_ns, destination, _AtDownlink(envelope) if queues else Received(envelope))
+            if links.duplicates:
+                copy_ns = links.copy(source, destination, self.now_ns)
+                if copy_ns is not None:
+                    self.counts[source, destination].duplicated += 1
+                    copy = _AtDownlink(envelope) if queues else Received(envelope)
+                    self._push(copy_ns, destination, copy)
+        if self._held:
+            self._let_go(source, destination)
+
+    def _lost(self, envelope: Envelope, tries: int) -> bool:
+        """A message was lost after so many tries. Returns whether it will be sent again."""
+        source, destination = envelope.source, envelope.destination
+        counts = self.counts[source, destination]
+        again_ns = self._links.retry_ns(source, tries, self.now_ns)
+        if self._messages:
+            what = "dropped" if again_ns is None else "lost"
+            self._observer.message(self.now_ns, what, envelope)
+        if again_ns is None:
+            counts.dropped += 1
+            self._gone_behind(source, destination)
+            return False
+        counts.retried += 1
+        if self._links.holds:
+            self._held.setdefault((source, destination), [])
+        self._push(again_ns, source, _Again(envelope, tries))
+        return True
+
+    def _let_go(self, source: int, destination: int) -> None:
+        """Send what was held behind a message, up to the next that has to be sent again."""
+        waiting = self._held.pop((source, destination), [])
+        for k, held in enumerate(waiting):
+            self._transmit(held)
+            if (source, destination) in self._held:
+                self._held[source, destination] += waiting[k + 1 :]
+                break
+
+    def _gone_behind(self, source: int, destination: int) -> None:
+        """Nothing more will come of a peer that has ended, if that was its last message."""
+        if source in self._finished and not self.counts[source, destination].in_flight:
+            self._push(self.now_ns, destination, Gone(source))
 
     def _queue_at_downlink(self, envelope: Envelope) -> None:
         destination = envelope.destination
@@ -201,10 +308,15 @@ class Engine:
         counts.arrived += 1
         if self._messages:
             self._observer.message(self.now_ns, "arrived", envelope)
-        if source in self._finished and not counts.in_flight:
-            self._push(self.now_ns, destination, Gone(source))
+        self._gone_behind(source, destination)
 
     def _submit(self, peer: int, work: Work) -> None:
+        after_ns = self._work_ns(peer, work)
+        if self._presence is not None and peer in self._presence.slow:
+            after_ns = round(after_ns * self._presence.slow[peer])
+        if work.kind == "rest":
+            self._push(self.now_ns + after_ns, peer, WorkDone(work.kind, work.round, (), None))
+            return
         outputs = {"craft": self._outputs[peer], "merge": 0}.get(work.kind, work.outputs)
         senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
         claimed = tuple(parcel.round for parcel in work.inputs)
@@ -216,7 +328,7 @@ class Engine:
         if work.kind == "merge":
             self._observer.merged(self.now_ns, peer, work.round, outcome.summary)
         done = WorkDone(work.kind, work.round, outcome.updates, outcome.summary)
-        self._push(self.now_ns + self._work_ns(peer, work), peer, done)
+        self._push(self.now_ns + after_ns, peer, done)
 
     def _wait_for(self, handle: Handle, stopping: Callable[[], bool]) -> bool:
         """Wait for the content of one summary; False if told to stop before it is there."""
@@ -237,6 +349,118 @@ class Engine:
             if not self.counts[peer, neighbour].in_flight:
                 self._push(self.now_ns, neighbour, Gone(peer))
 
-    def _push(self, at_ns: int, peer: int, event: Event | Need | _AtDownlink) -> None:
+    # ------------------------------------------------------------ who is there
+
+    def _keeps(
+        self, at_ns: int, sequence: int, peer: int, event: Event | Need | _AtDownlink | _Again
+    ) -> bool:
+        """Whether an event does not reach its peer, now or ever."""
+        presence = self._presence
+        assert presence is not None
+        if isinstance(event, Received | _AtDownlink):
+            source = event.envelope.source
+            if presence.is_up(peer) and presence.is_open(source, peer):
+                return False
+            self.now_ns = at_ns
+            self.counts[source, peer].dropped += 1
+            if self._messages:
+                self._observer.message(at_ns, "dropped", event.envelope)
+            self._gone_behind(source, peer)
+            return True
+        if isinstance(event, _Again):
+            return False
+        asked = isinstance(event, WorkDone | TimerFired | Need | Observed)
+        if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):
+            return True
+        if peer in presence.down and not isinstance(event, Need):
+            presence.asleep.setdefault(peer, []).append(event)
+            return True
+        return False
+
+    def _begin(self) -> None:
+        """All that is known beforehand; and every peer starts."""
+        for at_ns, change in self._timeline.at_ns:
+            self._push(at_ns, 0, change)
+        for peer in self._timeline.away:
+            for neighbour in self._sends_to(peer):
+                self._push(0, neighbour, Away(peer))
+        if self._open_edges is not None:
+            self._change(0, _Step(0))
+        for peer in range(len(self._protocols)):
+            self._push(0, peer, Started())
+        for peer in self._timeline.sessions.peers if self._timeline.sessions else ():
+            self._toggle(_Toggle(peer, -1))
+
+    def _change(self, at_ns: int, event: "Change | _Toggle | _Step") -> None:
+        """Carry out what happens to peers and links, and tell whom it concerns."""
+        presence = self._presence
+        assert presence is not None
+        if presence.is_over(len(self._protocols), self._finished):
+            return  # a run does not last until changes that concern nobody
+        self.now_ns = at_ns
+        change: Change | None
+        if isinstance(event, _Toggle):
+            change = self._toggle(event)
+        elif isinstance(event, _Step):
+            change = self._step(event.number)
+        else:
+            change = event
+        if change is None:
+            return
+        moved, news = presence.apply(change, self._sends_to, self._finished)
+        for peer in moved:
+            round_ = presence.rounds.get(peer, 0)
+            data = {"factor": change.factor} if change.what == "slow" else {}
+            self._observer.note(self.now_ns, peer, change.what, round_, data)
+        if change.what == "vary":
+            number = len(self.counts) - len(change.edges)
+            self._observer.note(self.now_ns, NOBODY, "vary", 0, {"open": number})
+        elif change.what in ("partition", "heal", "link_down", "link_up"):
+            edges = [list(edge) for edge in change.edges]
+            self._observer.note(self.now_ns, NOBODY, change.what, 0, {"edges": edges})
+        for peer, what in news:
+            self._push(self.now_ns, peer, what)
+        if change.what == "up":
+            for peer in moved:
+                self._wake(peer, change.anew)
+
+    def _wake(self, peer: int, anew: bool) -> None:
+        """A peer is back: it is told so, and then what was kept for it."""
+        presence = self._presence
+        assert presence is not None
+        kept = presence.asleep.pop(peer, [])
+        round_ = presence.joins_in(peer, self._sends_to(peer), self._finished)
+        if anew:
+            presence.since[peer] = self._sequence
+            kept = [e for e in kept if not isinstance(e, WorkDone | TimerFired | Need | Observed)]
+            self._executor.submit(peer, Task("renew", round_), ())
+        self._push(self.now_ns, peer, Returned(round_, anew))
+        for event in kept:
+            self._push(self.now_ns, peer, event)
+
+    def _step(self, number: int) -> Change:
+        """The graph of this step; the next one follows."""
+        assert self._open_edges is not None
+        self._push(self.now_ns + self._open_edges.every_ns, 0, _Step(number + 1))
+        return Change("vary", edges=self._open_edges.closed(number))
+
+    def _toggle(self, event: "_Toggle") -> Change | None:
+        """A peer's period has ended, and the next begins: up if its number is even."""
+        sessions = self._timeline.sessions
+        assert sessions is not None
+        peer, ordinal = event.peer, event.ordinal + 1
+        presence = self._presence
+        if peer in self._finished or (presence is not None and peer in presence.left):
+            return None
+        at_ns = self.now_ns + sessions.lasts_ns(peer, ordinal)
+        self._push(at_ns, peer, _Toggle(peer, ordinal))
+        if ordinal == 0:
+            return None
+        return Change("down" if ordinal % 2 else "up", (peer,), cause=CHURN)
+
+    def _sends_to(self, peer: int) -> Sequence[int]:
+        return self._neighbours.get(peer, ())
+
+    def _push(self, at_ns: int, peer: int, event: "_Item") -> None:
         self._sequence += 1
         heappush(self._heap, (at_ns, self._sequence, peer, event))

@@ -5,6 +5,7 @@ give the same bits.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -72,7 +73,8 @@ class Host:
             strategy=spec.strategy,
         )
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
-        self._learners = {peer.peer: self._start(spec, peer, arrays) for peer in peers}
+        self._makes = {peer.peer: partial(self._start, spec, peer, arrays) for peer in peers}
+        self._learners = {peer: make() for peer, make in self._makes.items()}
 
     def _start(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Holder:
         try:
@@ -90,7 +92,15 @@ class Host:
             held_out = data if len(peer.samples) else None
             return ServerLearner(peer.peer, self._bench, self._initial, held_out)
         if peer.coalition is None:
-            return Learner(peer.peer, self._bench, data, self._initial, spec.defense, peer.mixing)
+            return Learner(
+                peer.peer,
+                self._bench,
+                data,
+                self._initial,
+                spec.defense,
+                peer.mixing,
+                mixings=peer.mixings,
+            )
         coalition = spec.coalitions[peer.coalition]
         return AdversarialLearner(
             peer.peer,
@@ -105,6 +115,7 @@ class Host:
             spec.defense,
             spec.poisoned_classes,
             peer.coalition,
+            peer.mixings,
         )
 
     def run(self, peer: int, task: Task, inputs: Sequence[object]) -> tuple[object, ...]:
@@ -113,6 +124,9 @@ class Host:
         Raises:
             RunError: If the peer's own code (a defense, an attack) raised: who, what, and where.
         """
+        if task.kind == "renew":
+            self._learners[peer] = self._makes[peer]()
+            return (None,)
         learner = self._learners[peer]
         try:
             return self._run(learner, task, inputs)

@@ -10,20 +10,24 @@ from actors.protocols.events import Envelope, Handle
 class EdgeCounts:
     """What became of the messages of one directed edge. Plain integers; the engine counts.
 
+    sent counts first tries; those again are ``retried``, and their bytes are not in ``bytes``.
     arrived = accepted + late + rejected: the recorder learns from the merges what was rejected for
     its content, and what was accepted by merging it.
     """
 
-    __slots__ = ("accepted", "arrived", "bytes", "dropped", "late", "rejected", "sent")
+    __slots__ = (
+        "accepted", "arrived", "bytes", "dropped", "duplicated", "late", "rejected", "retried",
+        "sent",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.sent = self.arrived = self.dropped = self.late = self.rejected = self.bytes = 0
-        self.accepted = 0
+        self.accepted = self.duplicated = self.retried = 0
 
     @property
     def in_flight(self) -> int:
-        """What was sent and has neither arrived nor been dropped."""
-        return self.sent - self.arrived - self.dropped
+        """What was sent or duplicated and has neither arrived nor been dropped."""
+        return self.sent + self.duplicated - self.arrived - self.dropped
 
 
 class Observer(Protocol):

@@ -75,6 +75,8 @@ class PeerSpec:
     """Indices of its training samples."""
     mixing: Mapping[int, float]
     """Metropolis-Hastings weight of each peer that sends to it."""
+    mixings: tuple[Mapping[int, float], ...] = ()
+    """The same of each round's graph, where rounds differ."""
     targets: tuple[int, ...]
     """To whom it sends, ascending."""
     server: bool = False

@@ -1,27 +1,26 @@
 """Which peers are adversaries: the placements that a scenario can name."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from graphs.central import (
+    Betweenness,
+    Bridges,
+    Clustered,
+    Degree,
+    Eigenvector,
+    KCore,
+    Spread,
+    Surround,
+)
 from graphs.domination import dominate
-from graphs.types import Graph
+from graphs.types import Graph, Placed
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """Who is an adversary, and how the choice came out."""
-
-    adversaries: tuple[int, ...]
-    """Ids, ascending."""
-    notes: Mapping[str, float] = field(default_factory=dict)
-    """What the placement reached, for the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +100,32 @@ class Dominate:
         return Placed(adversaries=adversaries, notes={"dominated_share": reached})
 
 
-Placement: TypeAlias = Random | Nodes | Dominate
-PLACEMENTS = (Random, Nodes, Dominate)
+Placement: TypeAlias = (
+    Random
+    | Nodes
+    | Degree
+    | Betweenness
+    | Eigenvector
+    | KCore
+    | Bridges
+    | Spread
+    | Clustered
+    | Surround
+    | Dominate
+)
+PLACEMENTS = (
+    Random,
+    Nodes,
+    Degree,
+    Betweenness,
+    Eigenvector,
+    KCore,
+    Bridges,
+    Spread,
+    Clustered,
+    Surround,
+    Dominate,
+)
 
 
 def place(
@@ -118,7 +141,8 @@ def place(
         graph: As :func:`graphs.topologies.build_graph` gives it.
         placement: One of ``PLACEMENTS``.
         seed: The run's seed.
-        count: How many, for placements that leave it open; a limit for ``Dominate``.
+        count: How many, for placements that leave it open; a limit for
+            ``Dominate`` and ``Surround``.
         fraction: The same as a share of all peers, in [0, 1]: the nearest whole number, a half
             rounded down (0.25 of 10 peers is 2), reckoned in decimals as written.
 

@@ -20,7 +20,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
     defense, coalitions = scenario.defense, experiment.spec.coalitions
     return Engine(
         make_protocols(experiment),
-        Links(experiment.graph, scenario.network, scenario.seed),
+        Links(experiment.graph, scenario.network, scenario.seed, experiment.sites),
         executor,
         observer,
         edges=[(peer.peer, target) for peer in peers for target in peer.targets],
@@ -30,6 +30,8 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         watchers=watchers(experiment),
         messages=scenario.record.messages,
         keeps_models=scenario.evaluate.consensus,
+        timeline=experiment.timeline,
+        open_edges=experiment.open_edges,
         prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
     )
 

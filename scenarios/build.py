@@ -1,7 +1,7 @@
 """From a scenario to all the parts of a run, checked against one another. Nothing trains here."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,23 @@ import torch
 from actors.engine import HEADER_BYTES
 from actors.resources import Plan, plan
 from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
+from graphs.availability import Timeline, timeline
+from graphs.fixed import Clients
 from graphs.mixing import metropolis
 from graphs.neighbourhoods import NeighbourhoodReport, neighbourhood_report
+from graphs.open_edges import OpenEdges
 from graphs.orders import adversary_side, by_community, by_distance
-from graphs.placement import Placed, place
+from graphs.placement import place
+from graphs.sites import Matrix, Sites
 from graphs.topologies import (
-    Clients,
     around_a_server,
     build_graph,
+    graphs_by_round,
     require_connected,
     without_edges_of,
 )
-from graphs.types import Graph
+from graphs.types import Graph, Placed
+from graphs.varying import VARYING
 from p2pfl.data import data_folder, load_dataset
 from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
@@ -48,6 +53,14 @@ class Experiment:
     backdoor: BackdoorArrays | None
     """On what the attacks' success is measured, if one aims at a class."""
     graph: Graph
+    sites: Sites | None
+    """Where the peers are, where the links' latencies come of that."""
+    by_round: tuple[Graph, ...]
+    """The graph of each round, of a topology that varies by rounds; ``graph`` has all its edges."""
+    timeline: Timeline
+    """Who comes and goes, and which links open and close."""
+    open_edges: OpenEdges | None
+    """Of a topology that varies by time."""
     placed: Placed
     neighbourhoods: NeighbourhoodReport
     spec: HostSpec
@@ -115,8 +128,13 @@ def build(
         raise ScenarioError("topology clients has no edges: it needs the section server")
     if not scenario.allow_disconnected:
         require_connected(graph, placed.adversaries)
+    by_round, open_edges = _varying(scenario, clients, placed, loaded.folder)
     if scenario.adversaries and scenario.adversaries.absent:
         graph = without_edges_of(graph, placed.adversaries)
+    latency = scenario.network.latency
+    sites = None
+    if isinstance(latency, Matrix):
+        sites = latency.read(len(graph), scenario.seed, loaded.folder)
     coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
@@ -151,6 +169,9 @@ def build(
         device=device,
     )
     peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
+    mixings = [metropolis(each) for each in by_round]
+    if mixings:
+        peers = tuple(replace(p, mixings=_mixings(p.peer, mixings)) for p in peers)
     if scenario.server:
         peers = with_server(scenario.server, dataset, peers, scenario.seed)
     check_kept(scenario, dataset, len(peers), coalitions)
@@ -160,6 +181,17 @@ def build(
         dataset=dataset,
         backdoor=backdoor,
         graph=graph,
+        sites=sites,
+        by_round=by_round,
+        open_edges=open_edges,
+        timeline=timeline(
+            graph,
+            scenario.availability,
+            scenario.events,
+            scenario.seed,
+            loaded.folder,
+            len(clients) if scenario.server else None,
+        ),
         placed=placed,
         neighbourhoods=neighbourhood_report(graph, placed.adversaries),
         spec=spec,
@@ -171,6 +203,28 @@ def build(
         ),
         warnings=(*dataset.warnings, *method_warnings(scenario, peers)),
     )
+
+
+def _varying(
+    scenario: Scenario, graph: Graph, placed: Placed, folder: Path
+) -> tuple[tuple[Graph, ...], OpenEdges | None]:
+    """The graph of each round, or which edges are open when; nothing of what does not vary."""
+    topology, seed = scenario.topology, scenario.seed
+    if scenario.server is not None:
+        return (), None
+    if isinstance(topology, VARYING) and topology.every_s is not None:
+        return (), OpenEdges(topology, graph, seed, folder)
+    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds)
+    if scenario.adversaries and scenario.adversaries.absent:
+        each = [without_edges_of(graph, placed.adversaries) for graph in each]
+    return tuple(each), None
+
+
+def _mixings(
+    peer: int, mixings: Sequence[Mapping[int, Mapping[int, float]]]
+) -> tuple[dict[int, float], ...]:
+    """What a peer gives to each that it hears, round by round."""
+    return tuple({j: a for j, a in each[peer].items() if j != peer} for each in mixings)
 
 
 def _place(scenario: Scenario, graph: Graph) -> Placed:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from graphs.neighbourhoods import neighbourhood_report
+from graphs.structure import StructureReport, structure_report
 from p2pfl.data import load_dataset
 from p2pfl.defenses import RuleDefense
 from p2pfl.models import warm_start_of
@@ -17,7 +19,9 @@ from p2pfl.strategies import FedGrad
 from p2pfl.strategies.fed_grad_history import rounds_until_all_met, rounds_until_all_took_part
 from scenarios.build import Experiment, build
 from scenarios.console import describe
+from scenarios.guarantees import breakdown
 from scenarios.loader import dump
+from scenarios.summary import groups_of
 from scenarios.sweep import Sweep, naming
 from scenarios.variants import name_of
 
@@ -42,6 +46,12 @@ def check_as_json(experiment: Experiment) -> dict[str, Any]:
         ],
         "placement": dict(experiment.placed.notes),
         "neighbourhoods": experiment.neighbourhoods.as_dict(),
+        "structure": _structure(experiment).as_dict(),
+        "by_round": _by_round(experiment),
+        "breakdown": {
+            str(peer): reason
+            for peer, reason in breakdown(experiment.scenario, experiment.peers).items()
+        },
         "processes": {
             "peers_of_each_actor": [list(group) for group in plan.actors],
             "memory_bytes": plan.memory_bytes,
@@ -91,6 +101,22 @@ def show_check(experiment: Experiment, console: Console) -> None:
     for warning in experiment.warnings:
         say(f"warning: {warning}")
     say("nothing was run")
+
+
+def draw_check(experiment: Experiment, path: Path) -> None:
+    """Draw the graph with its adversaries and who is dominated.
+
+    Raises:
+        ScenarioError: If the file cannot be written.
+    """
+    from scenarios.report.picture import draw_places  # matplotlib takes half a second to import
+
+    by_group = groups_of(experiment)
+    groups = {
+        peer: group for group, peers in by_group.items() if group != "benign" for peer in peers
+    }
+    title = f"{experiment.scenario.name}: {describe(experiment)}"
+    draw_places(experiment.graph, groups, title, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +198,46 @@ def _more_than_f(experiment: Experiment) -> list[int] | None:
     return [row.peer for row in experiment.neighbourhoods.peers if row.adversaries > f]
 
 
+def _structure(experiment: Experiment) -> StructureReport:
+    return structure_report(experiment.graph, experiment.placed.adversaries)
+
+
+def _by_round(experiment: Experiment) -> dict[str, list[Any]] | None:
+    """What each round's graph is like, where rounds differ; None elsewhere."""
+    if not experiment.by_round:
+        return None
+    hostile = experiment.placed.adversaries
+    reports = [neighbourhood_report(graph, hostile) for graph in experiment.by_round]
+    return {
+        "edges": [graph.size() for graph in experiment.by_round],
+        "dominated_share": [report.dominated_share for report in reports],
+        "benign_connected": [report.connected for report in reports],
+    }
+
+
+def _over_rounds(experiment: Experiment) -> list[str]:
+    each = _by_round(experiment)
+    if each is None:
+        return []
+    edges, shares = each["edges"], each["dominated_share"]
+    return [
+        f"over the rounds: {min(edges)} to {max(edges)} edges, {min(shares):.2f} to "
+        f"{max(shares):.2f} of the benign peers dominated, in {sum(each['benign_connected'])} of "
+        f"{len(edges)} rounds connected; above is all that is ever open"
+    ]
+
+
+def _of_structure(report: StructureReport) -> str:
+    gap = "not computed" if report.spectral_gap is None else f"{report.spectral_gap:.4g}"
+    cut = "not computed" if report.vertex_cut is None else str(report.vertex_cut)
+    r = report.robustness
+    robust = str(r.at_least) if r.at_least == r.at_most else f"{r.at_least} to {r.at_most}"
+    return (
+        f"among benign peers: spectral gap {gap}, vertex cut {cut}; the whole graph is r-robust "
+        f"for r up to {robust}, so trimming holds {r.tolerates} adversaries in any neighbourhood"
+    )
+
+
 def _attacks(experiment: Experiment) -> list[str]:
     """Who does what, when and knowing what."""
     lines = []
@@ -216,6 +282,8 @@ def _findings(experiment: Experiment) -> list[str]:
         f"benign peers that hear more adversaries than the rule's f: {bound}",
         f"benign peers: {parts}; most weight on adversaries at one of them: {report.delta_max:.2f}",
         *_about_histories(experiment),
+        _of_structure(_structure(experiment)),
+        *_over_rounds(experiment),
         f"processes: {len(plan.actors)}; memory: about {plan.memory_bytes / MIB:,.0f} MiB of "
         f"{plan.available_bytes / MIB:,.0f} MiB free",
         f"a message: {max(experiment.message_bytes):,} bytes",

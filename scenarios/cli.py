@@ -40,6 +40,9 @@ class Family(StrEnum):
     PARTITIONS = "partitions"
     PROTOCOLS = "protocols"
     LATENCIES = "latencies"
+    DROPS = "drops"
+    CHURNS = "churns"
+    EVENTS = "events"
     SCENARIOS = "scenarios"
 
 
@@ -164,7 +167,13 @@ def sweep(
 
 @app.command()
 def check(
-    scenario: SourceOf, sets: Sets = None, data: DataFolder = None, as_json: AsJson = False
+    scenario: SourceOf,
+    sets: Sets = None,
+    data: DataFolder = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the graph into this file.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Validate a scenario, plan its processes, show each neighbourhood. Runs nothing.
 
@@ -174,28 +183,34 @@ def check(
 
     draft = Draft.read(scenario, sets or ())
     if "sweep" in draft.tree:
-        _check_sweep(scenario, sets or (), data, as_json)
+        _check_sweep(scenario, sets or (), data, png, as_json)
         return
     loaded = draft.loaded(sets or ())
 
     from scenarios.build import build
-    from scenarios.check import check_as_json, show_check
+    from scenarios.check import check_as_json, draw_check, show_check
 
     experiment = build(loaded, data)
+    if png is not None:
+        draw_check(experiment, png)
     if as_json:
         _print_json(check_as_json(experiment))
     else:
         show_check(experiment, Console())
 
 
-def _check_sweep(scenario: str, sets: Sequence[str], data: Path | None, as_json: bool) -> None:
+def _check_sweep(
+    scenario: str, sets: Sequence[str], data: Path | None, png: Path | None, as_json: bool
+) -> None:
     from scenarios.sweep import load_sweep
 
     wanted = load_sweep(scenario, sets)
 
-    from scenarios.check import check_sweep, show_sweep_check, sweep_as_json
+    from scenarios.check import check_sweep, draw_check, show_sweep_check, sweep_as_json
 
     checked = check_sweep(wanted, data)
+    if png is not None:
+        draw_check(checked.first, png)
     if as_json:
         _print_json(sweep_as_json(checked))
     else:

@@ -1,7 +1,10 @@
 """All families of variants: what ``kind`` can name, and what ``p2pfl list`` lists."""
 
 from actors.protocols import PROTOCOLS
-from graphs.links import LATENCIES
+from graphs.availability import CHURNS
+from graphs.drops import DROPS
+from graphs.events import EVENTS
+from graphs.latencies import LATENCIES
 from graphs.placement import PLACEMENTS
 from graphs.topologies import TOPOLOGIES
 from p2pfl.attacks import ATTACKS
@@ -25,4 +28,7 @@ FAMILIES = (
     Family("partitions", PARTITIONS, Partition),
     Family("protocols", PROTOCOLS, open=False),
     Family("latencies", LATENCIES, open=False),
+    Family("drops", DROPS, open=False),
+    Family("churns", CHURNS, open=False),
+    Family("events", EVENTS, open=False),
 )

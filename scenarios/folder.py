@@ -110,7 +110,7 @@ def write_environment(path: Path, experiment: Experiment) -> None:
 
 
 def write_topology(path: Path, experiment: Experiment) -> None:
-    """The graph; its nodes have role, samples and place, adversaries their attack and group too."""
+    """The graph; its nodes have role, samples, place and site, adversaries attack and group too."""
     graph: Graph = nx.DiGraph() if experiment.graph.is_directed() else nx.Graph()
     places = {row.peer: row for row in experiment.neighbourhoods.peers}
     for peer in experiment.peers:
@@ -121,6 +121,8 @@ def write_topology(path: Path, experiment: Experiment) -> None:
             samples=len(peer.samples),
             dominated=bool(row and row.dominated),
         )
+        if experiment.sites is not None:
+            graph.nodes[peer.peer]["site"] = experiment.sites.of[peer.peer]
         if peer.coalition is not None:
             attack = name_of(experiment.spec.coalitions[peer.coalition].attack)
             graph.nodes[peer.peer].update(attack=attack, attack_group=peer.coalition)

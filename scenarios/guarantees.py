@@ -75,16 +75,30 @@ def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str
             f"rule {name_of(rule)} cannot be computed at {_peers_named(lacking)}: "
             f"{missing[lacking[0]]}; on_shortfall: {scenario.on_shortfall} decides there"
         )
-    needs = {peer: rule.needs(n) for peer, n in rows.items() if missing[peer] is None}
-    unsure = [peer for peer, reason in needs.items() if reason is not None]
+    unsure = [peer for peer in breakdown(scenario, peers) if missing[peer] is None]
     if unsure:
+        reason = rule.needs(rows[unsure[0]])
         warnings.append(
-            f"rule {name_of(rule)} has no guarantee at {_peers_named(unsure)}: {needs[unsure[0]]}"
+            f"rule {name_of(rule)} has no guarantee at {_peers_named(unsure)}: {reason}"
         )
     return warnings
 
 
+def breakdown(scenario: Scenario, peers: Sequence[PeerSpec]) -> dict[int, str]:
+    """What the rule misses in the neighbourhood of each benign peer where it misses something."""
+    defense = scenario.defense
+    if scenario.server is not None or not isinstance(defense, RuleDefense | Bridge):
+        return {}
+    # bridge itself says what its rule needs: not all see the own row.
+    rule = defense.rule if isinstance(defense, RuleDefense) else defense
+    found = {}
+    for peer in peers:
+        n = len(peer.mixing) + 1
+        if not peer.adversary and (reason := rule.computable(n) or rule.needs(n)):
+            found[peer.peer] = reason
+    return found
+
+
 def _peers_named(peers: Sequence[int]) -> str:
-    names = ", ".join(str(peer) for peer in peers[:5])
-    more = f" and {len(peers) - 5} more" if len(peers) > 5 else ""
-    return f"{len(peers)} benign peer{'s' if len(peers) > 1 else ''} ({names}{more})"
+    names = ", ".join(str(peer) for peer in peers)
+    return f"{len(peers)} benign peer{'s' if len(peers) > 1 else ''} ({names})"

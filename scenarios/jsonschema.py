@@ -10,6 +10,7 @@ from scenarios.schema import Scenario
 from scenarios.shapes import (
     Many,
     OneOrMany,
+    OneOrPlain,
     Plain,
     Variants,
     annotations,
@@ -59,8 +60,8 @@ class _Schemas:
             case Plain(adapter):
                 found: Mapping[str, Any] = adapter.json_schema()
                 return dict(found)
-            case OneOrMany(one, many):
-                return {"oneOf": [self.of(one), self.of(many)]}
+            case OneOrMany(one, other) | OneOrPlain(one, other):
+                return {"oneOf": [self.of(one), self.of(other)]}
             case Many("list", inner, optional):
                 some = [{"type": "array", "items": self.of(inner)}]
             case Many("mapping", inner, optional):

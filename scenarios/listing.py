@@ -14,7 +14,7 @@ from scenarios.docs import field_docs, source, summary
 from scenarios.families import FAMILIES
 from scenarios.loader import bundled
 from scenarios.reader import plain, show
-from scenarios.shapes import Plain, annotations, default, required, settable, shape
+from scenarios.shapes import OneOrPlain, Plain, annotations, default, required, settable, shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ def _entry(variant: type) -> Entry:
 def type_text(annotation: Any) -> str:
     """An annotation as a reader of scenario files would write it."""
     found = shape(annotation, FAMILIES)
+    if isinstance(found, OneOrPlain):
+        return f"{type_text(found.plain)} | {type_text(found.one)}"
     if not isinstance(found, Plain):
         inner = shape(found.inner, FAMILIES) if hasattr(found, "inner") else found
         family = getattr(inner, "family", None)

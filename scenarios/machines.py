@@ -7,6 +7,8 @@ from actors.protocols.participation import Participation
 from actors.protocols.rounds import RoundsPeer
 from actors.protocols.server import ClientAdversary, ClientPeer, ServerPeer
 from actors.specs import Coalition
+from graphs.round_plan import RoundPlan
+from graphs.schedule import round_plans
 from scenarios.build import Experiment
 
 
@@ -23,6 +25,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
     listens = [coalition.attack.knowledge == "neighbourhood" for coalition in coalitions]
     listeners = [p.peer for p in peers if p.coalition is not None and listens[p.coalition]]
     absent = scenario.adversaries is not None and scenario.adversaries.absent
+    plans = plans_of(experiment)
     protocols: list[PeerProtocol] = []
     for peer in peers:
         senders = sorted(peer.mixing)
@@ -40,6 +43,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
                     watched(experiment, coalitions[peer.coalition]),
                     listens[peer.coalition],
                     listeners,
+                    plans.get(peer.peer, ()),
                 )
             )
         else:
@@ -52,6 +56,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
                     scenario.evaluate.every,
                     defense.mutes,
                     "before" if defense.early else "after" if defense.encodes else "trained",
+                    plans.get(peer.peer, ()),
                 )
             )
     return protocols
@@ -80,8 +85,18 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
             protocols.append(ClientPeer(server))
     individual = scenario.server.strategy.individual
     every = scenario.evaluate.every
-    middle = ServerPeer(participation, scenario.rounds, scenario.protocol, every, individual)
+    plans = plans_of(experiment).get(server, ())
+    middle = ServerPeer(participation, scenario.rounds, scenario.protocol, every, individual, plans)
     return [*protocols, middle]
+
+
+def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
+    """What each peer knows of each round beforehand; nothing where all rounds are alike."""
+    scenario = experiment.scenario
+    if not (scenario.availability.dropout or experiment.by_round):
+        return {}
+    graphs = experiment.by_round or [experiment.graph] * scenario.rounds
+    return round_plans(graphs, scenario.availability, scenario.seed, experiment.server)
 
 
 def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:

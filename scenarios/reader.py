@@ -8,7 +8,7 @@ or ``use`` says which. Plain values are left to pydantic in its strict JSON mode
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +19,7 @@ from p2pfl.errors import ScenarioError
 from scenarios.shapes import (
     Many,
     OneOrMany,
+    OneOrPlain,
     Plain,
     Variants,
     annotations,
@@ -70,6 +71,8 @@ class Reader:
                 return self._variant(options, tree, place)
             case OneOrMany(one, many):
                 return self.read(many if isinstance(tree, list) else one, tree, place)
+            case OneOrPlain(one, other):
+                return self.read(one if isinstance(tree, dict) else other, tree, place)
             case Many("list", inner):
                 if not isinstance(tree, list):
                     return self._note(place, f"came {show(tree)}; allowed: a list")
@@ -230,6 +233,8 @@ def plain(annotation: Any, value: Any, families: tuple[Family, ...]) -> Any:
             return tree
         case OneOrMany(one, many):
             return plain(many if isinstance(value, tuple) else one, value, families)
+        case OneOrPlain(one, other):
+            return plain(one if is_dataclass(value) else other, value, families)
         case Many("list", inner):
             return [plain(inner, part, families) for part in value]
         case Many("mapping", inner):

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from actors.compute import Compute
 from actors.protocols.rounds import Rounds
 from actors.resources import Runtime
-from graphs.links import Network
+from graphs.availability import Availability
+from graphs.events import NetworkEvent
+from graphs.network import Network
 from graphs.placement import Placement, Random
 from graphs.topologies import Topology
 from p2pfl.attacks import NoAttack
@@ -210,6 +212,10 @@ class Scenario:
     """What a peer does in a round whose messages are too few for its defense."""
     network: Network = field(default_factory=Network)
     """How slow and how lossy the links are."""
+    availability: Availability = field(default_factory=Availability)
+    """Which peers are there in which round, and at which time."""
+    events: tuple[NetworkEvent, ...] = ()
+    """What befalls the network and its peers, each at its time or round."""
     protocol: Rounds = field(default_factory=Rounds)
     """Who waits for whom."""
     compute: Compute = field(default_factory=Compute)
@@ -231,6 +237,11 @@ class Scenario:
             raise ValueError(f"rounds must be >= 1, got {self.rounds}")
         if isinstance(self.attack, tuple):
             _check_groups(self.attack)
+        for number, event in enumerate(self.events):
+            if event.at_round is not None and event.at_round > self.rounds:
+                raise ValueError(
+                    f"events.{number} is at_round {event.at_round}, and the run has {self.rounds}"
+                )
 
 
 def _check_groups(groups: tuple[AttackGroup, ...]) -> None:

@@ -54,13 +54,21 @@ class OneOrMany:
 
 
 @dataclass(frozen=True, slots=True)
+class OneOrPlain:
+    """One variant, or a plain value: as a tree is a mapping or not. Both are annotations."""
+
+    one: Any
+    plain: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Plain:
     """Numbers, text, and lists and mappings of them."""
 
     adapter: TypeAdapter[Any]
 
 
-Shape: TypeAlias = Variants | Many | OneOrMany | Plain
+Shape: TypeAlias = Variants | Many | OneOrMany | OneOrPlain | Plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,10 @@ def shape(annotation: Any, families: tuple[Family, ...]) -> Shape:
         one: Any = Union[tuple(part for part in parts if part is not lists[0])]  # noqa: UP007
         if isinstance(shape(one, families), Variants):
             return OneOrMany(one, lists[0])
+    if classes:
+        one = Union[tuple(part for part in some if _classes(part, families))]  # noqa: UP007
+        rest: Any = Union[tuple(part for part in parts if not _classes(part, families))]  # noqa: UP007
+        return OneOrPlain(one, rest)
     return Plain(_adapter(annotation))
 
 

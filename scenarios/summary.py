@@ -74,6 +74,7 @@ def summarise(
         "defense": method_name(scenario),
         "peers": {name: len(peers) for name, peers in groups.items()},
         "adversaries": groups["adversary"],
+        "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tables) for name, peers in groups.items()},
         "curve": _curve(measured, tables, scenario.rounds),

@@ -23,7 +23,7 @@ EDGES = ("time_s", "round", "peer", "sender", "sender_role", "staleness", "influ
 DECISIONS = ("time_s", "round", "peer", "sender", "quantity", "value")
 MESSAGES = (
     "source", "destination", "sent", "bytes", "delivered", "dropped", "late", "rejected",
-    "accepted", "waiting", "in_flight",
+    "accepted", "waiting", "in_flight", "duplicated", "retried",
 )  # fmt: skip
 
 
@@ -119,6 +119,8 @@ class Tables:
     def _write_event(self, row: Row, event: str, data: Mapping[str, object]) -> None:
         self.counts[event] += 1
         line = {"time_s": row.now_ns / 1e9, "event": event, "peer": row.peer, "round": row.round}
+        if row.peer < 0:  # it concerns no peer alone
+            del line["peer"], line["round"]
         self._events.write(json.dumps({**line, **data}, allow_nan=False) + "\n")
         if event == "round_end":
             self._watcher.round_over(row.peer, row.round)
@@ -229,7 +231,7 @@ class Tables:
             waiting = edge.arrived - accepted - edge.late - rejected
             row = (
                 source, destination, edge.sent, edge.bytes, edge.arrived, edge.dropped, edge.late,
-                rejected, accepted, waiting, edge.in_flight,
+                rejected, accepted, waiting, edge.in_flight, edge.duplicated, edge.retried,
             )  # fmt: skip
             lines.append(",".join(map(str, row)))
             totals.update(dict(zip(MESSAGES[2:], row[2:], strict=True)))

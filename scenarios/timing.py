@@ -62,7 +62,7 @@ class Timing:
         coalition = self.coalition.get(peer)
         if work.kind == "merge" and coalition is None:
             return self.merge_ns(peer, len(work.inputs))
-        trains = work.kind in ("train", "answer")
+        trains = work.kind in ("train", "answer", "rest")
         if coalition is None or not coalition.conduct.active(work.round):
             return self.honest_ns[peer] if trains else 0
         again = work.kind == "craft" and coalition.attack.retrains

@@ -13,12 +13,14 @@ from actors.protocols.events import (
     Note,
     Observed,
     Parcel,
+    Returned,
     SetTimer,
     TimerFired,
     Work,
     WorkDone,
 )
 from actors.protocols.rounds import Rounds, RoundsPeer
+from graphs.round_plan import RoundPlan
 
 
 class RoundsAdversary(RoundsPeer):
@@ -35,6 +37,7 @@ class RoundsAdversary(RoundsPeer):
         watches: Sequence[int] = (),
         listens: bool = False,
         listeners: Sequence[int] = (),
+        plans: Sequence[RoundPlan] = (),
     ) -> None:
         """Make the machine.
 
@@ -49,12 +52,13 @@ class RoundsAdversary(RoundsPeer):
             listens: Whether it waits for its neighbours' messages before it crafts its own.
             listeners: Adversaries that listen as well, so it does not wait for theirs: two that
                 wait for one another would both miss the round.
+            plans: As for a benign peer.
         """
-        super().__init__(neighbours, senders, rounds, settings, evaluate_every)
+        super().__init__(neighbours, senders, rounds, settings, evaluate_every, plans=plans)
         self._me = me
         self._watches = frozenset(watches) - {me}
         self._listens = listens
-        self._hears = frozenset(senders).difference(listeners) if listens else frozenset()
+        self._hears_first = frozenset(senders).difference(listeners) if listens else frozenset()
         self._seen: dict[int, dict[int, Handle]] = {}
         self._trained: Handle | None = None
 
@@ -64,6 +68,9 @@ class RoundsAdversary(RoundsPeer):
             if event.round >= self.round:
                 self._seen.setdefault(event.round, {})[event.peer] = event.handle
             return self._craft_if_complete()
+        if isinstance(event, Returned) and event.anew:
+            self._trained = None
+            self._seen.clear()
         effects = super().on(event, now_ns)
         if self._trained is not None and not isinstance(event, WorkDone):
             return [*effects, *self._craft_if_complete()]
@@ -86,9 +93,12 @@ class RoundsAdversary(RoundsPeer):
         return [Note("craft_timeout", self.round), *self._craft()]
 
     def _craft_if_complete(self) -> Sequence[Effect]:
-        if self._trained is None or self._watches - self._seen.get(self.round, {}).keys():
+        if self._trained is None:
             return ()
-        if any(self.round not in self._inbox[s] for s in self._hears & self._up):
+        watches = self._watches if self._plan is None else self._watches - {*self._plan.resting}
+        if watches - self._seen.get(self.round, {}).keys():
+            return ()
+        if any(self.round not in self._inbox[s] for s in self._hears_first & self._expected()):
             return ()
         return self._craft()
 

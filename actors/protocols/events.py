@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 Handle: TypeAlias = object
 """The executor's reference to one object: a Ray reference, or the object itself."""
 
-WorkKind: TypeAlias = Literal["train", "offer", "craft", "merge", "instruct", "answer"]
+WorkKind: TypeAlias = Literal["train", "offer", "craft", "merge", "instruct", "answer", "rest"]
+"""``rest`` is no work: it takes as long as training."""
 
 
 class Envelope(NamedTuple):
@@ -81,7 +82,31 @@ class Gone(NamedTuple):
     peer: int
 
 
-Event: TypeAlias = Started | Received | WorkDone | Observed | TimerFired | Resolved | Gone
+class Away(NamedTuple):
+    """Nothing comes of a neighbour for now: it is down, or the link from it."""
+
+    peer: int
+
+
+class Back(NamedTuple):
+    """A neighbour that was away is there again."""
+
+    peer: int
+
+
+class Returned(NamedTuple):
+    """This peer was down, and is back."""
+
+    round: int
+    """The latest round that a neighbour of it is in."""
+    anew: bool
+    """Whether its model and its memory are those of the beginning, and nothing that it asked for
+    will come."""
+
+
+Event: TypeAlias = (
+    Started | Received | WorkDone | Observed | TimerFired | Resolved | Gone | Away | Back | Returned
+)
 
 
 # ---------------------------------------------------------------- effects

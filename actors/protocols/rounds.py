@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actors.protocols.events import (
+    Away,
+    Back,
     Count,
     Effect,
     Envelope,
@@ -23,6 +25,7 @@ from actors.protocols.events import (
     Parcel,
     Received,
     Resolved,
+    Returned,
     Send,
     SetTimer,
     Started,
@@ -30,6 +33,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from graphs.round_plan import RoundPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ class RoundsPeer:
         evaluate_every: int = 1,
         mutes: bool = False,
         offers: Literal["trained", "after", "before"] = "trained",
+        plans: Sequence[RoundPlan] = (),
     ) -> None:
         """Make the machine.
 
@@ -77,6 +82,8 @@ class RoundsPeer:
                 up before the next send.
             offers: What it sends: what training gave; or what an own piece of work gives, after
                 training or before it. What is offered before is under way while the peer trains.
+            plans: For each round, whom of these it hears and tells then, and who rests; none: all
+                of them, and nobody rests.
         """
         self.neighbours = tuple(neighbours)
         self.rounds = rounds
@@ -96,6 +103,9 @@ class RoundsPeer:
         self._oldest = 1  # what claims an earlier round is late
         self._inbox: dict[int, dict[int, Handle]] = {sender: {} for sender in sorted(senders)}
         self._late: dict[int, Parcel] = {}
+        self._plans = tuple(plans)
+        self._catch_up = 0
+        """The round that its neighbours were in when it came back."""
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
@@ -105,7 +115,7 @@ class RoundsPeer:
             return self._work_done(event)
         if isinstance(event, TimerFired):
             return self._timer(event)
-        if isinstance(event, Gone):
+        if isinstance(event, Gone | Away):
             self._up.discard(event.peer)
             self._awaited.discard(event.peer)
             return self._merge_if_complete()
@@ -113,17 +123,47 @@ class RoundsPeer:
             return self._next_round()
         if isinstance(event, Resolved):
             return self._resolved(event)
+        if isinstance(event, Back):
+            self._up.add(event.peer)
+        elif isinstance(event, Returned):
+            return self._returned(event)
         return ()
 
     # ------------------------------------------------------------ one round, step by step
 
     def _next_round(self) -> list[Effect]:
-        self.round += 1
+        self.round = max(self.round + 1, self._catch_up)
+        start: list[Effect] = [*self._missed(), Note("round_start", self.round)]
+        if self._plan is not None and self._plan.rests:
+            return [*start, Note("rests", self.round), Work("rest", self.round)]
         offer = [Work("offer", self.round)] if self._offers == "before" else []
-        return [Note("round_start", self.round), *offer, Work("train", self.round)]
+        return [*start, *offer, Work("train", self.round)]
+
+    @property
+    def _plan(self) -> RoundPlan | None:
+        """That of the round."""
+        return self._plans[self.round - 1] if self._plans else None
+
+    def _missed(self) -> list[Effect]:
+        """Count what came for rounds that it did not do."""
+        self._oldest = self.round
+        past = [(s, r) for s, kept in self._inbox.items() for r in kept if r < self.round]
+        for sender, round_ in past:
+            del self._inbox[sender][round_]
+        return [Count(sender, "late") for sender, _ in past]
+
+    def _returned(self, event: Returned) -> Sequence[Effect]:
+        """Back from being down: end the round alone if the others are further, or begin anew."""
+        self._catch_up = min(max(event.round, self.round), self.rounds)
+        if event.anew:
+            self.round = self._catch_up - 1
+            self._waiting, self._own, self._last_merge = False, None, None
+            self._outgoing, self._muted = (), frozenset()
+            return self._next_round()
+        return self._merge() if self._waiting and self.round < self._catch_up else ()
 
     def _work_done(self, event: WorkDone) -> Sequence[Effect]:
-        if event.kind == "merge":
+        if event.kind in ("merge", "rest"):
             return self._merged(event)
         if event.kind == "train" and self._offers == "after":
             return [Work("offer", self.round)]
@@ -150,27 +190,31 @@ class RoundsPeer:
     def _send(self, updates: tuple[Handle, ...]) -> list[Effect]:
         # One update for all neighbours, or one for each of them.
         each = updates if len(updates) == len(self.neighbours) else updates * len(self.neighbours)
+        told = self.neighbours if self._plan is None else self._plan.neighbours
         effects: list[Effect] = [
             Send(neighbour, self.round, update)
             for neighbour, update in zip(self.neighbours, each, strict=True)
-            if neighbour not in self._muted
+            if neighbour not in self._muted and neighbour in told
         ]
         return effects if self._offers == "before" else [*effects, *self._wait()]
 
     def _wait(self) -> list[Effect]:
         self._waiting = True
+        if self.round < self._catch_up:
+            return self._merge()
         self._awaited = {s for s in self._expected() if self.round not in self._inbox[s]}
         return [SetTimer(self._timeout_ns, ("round", self.round)), *self._merge_if_complete()]
 
     def _expected(self) -> set[int]:
         """Whose message of this round it waits for."""
-        return self._up
+        return self._up if self._plan is None else self._up.intersection(self._plan.senders)
 
     def _receive(self, envelope: Envelope) -> Sequence[Effect]:
         sender, claimed = envelope.source, envelope.round
         kept = self._inbox.get(sender)
-        too_new = claimed > self.round + self.settings.ahead or claimed > self.rounds
-        if kept is None or too_new or claimed < 1:
+        at = max(self.round, self._catch_up)
+        too_new = claimed > at + self.settings.ahead or claimed > self.rounds
+        if kept is None or too_new or claimed < 1 or not self._hears(sender, claimed):
             return (Count(sender, "rejected"),)
         if claimed < self._oldest:
             return self._receive_late(Parcel(sender, claimed, envelope.handle))
@@ -181,6 +225,10 @@ class RoundsPeer:
             self._awaited.discard(sender)
             return (*effects, *self._merge_if_complete())
         return effects
+
+    def _hears(self, sender: int, round_: int) -> bool:
+        """Whether it is a neighbour in that round."""
+        return not self._plans or sender in self._plans[round_ - 1].senders
 
     def _receive_late(self, parcel: Parcel) -> Sequence[Effect]:
         """Count it; or keep it for the next merge, and count the older one that it replaces."""
@@ -207,14 +255,15 @@ class RoundsPeer:
         for sender, kept in self._inbox.items():
             if self.round in kept:
                 parcels.append(Parcel(sender, self.round, kept.pop(self.round)))
-            elif sender in self._late:
+            elif sender in self._late and self._hears(sender, self.round):
                 parcels.append(self._late.pop(sender))
         unused: list[Effect] = [Count(sender, "late") for sender in self._late]
         self._late.clear()
         return [*unused, Work("merge", self.round, tuple(parcels), self._own)]
 
     def _merged(self, event: WorkDone) -> list[Effect]:
-        self._last_merge = event.summary
+        if event.kind == "merge":
+            self._last_merge = event.summary
         effects: list[Effect] = [Note("round_end", self.round)]
         last = self.round == self.rounds
         if self._evaluate_every and (last or self.round % self._evaluate_every == 0):

@@ -20,6 +20,7 @@ from actors.protocols.events import (
     Observed,
     Parcel,
     Received,
+    Returned,
     Send,
     SetTimer,
     TimerFired,
@@ -28,6 +29,7 @@ from actors.protocols.events import (
 )
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
+from graphs.round_plan import RoundPlan
 
 
 class ServerPeer(RoundsPeer):
@@ -40,6 +42,7 @@ class ServerPeer(RoundsPeer):
         settings: Rounds,
         evaluate_every: int = 1,
         individual: bool = False,
+        plans: Sequence[RoundPlan] = (),
     ) -> None:
         """Make the machine.
 
@@ -49,16 +52,18 @@ class ServerPeer(RoundsPeer):
             settings: Timeout and late policy.
             evaluate_every: Ask for an evaluation after each so many rounds, and after the last.
             individual: Whether each participant gets an instruction of its own.
+            plans: For each round, who rests; none: nobody.
         """
         clients = participation.clients
-        super().__init__(clients, clients, rounds, settings, evaluate_every)
+        super().__init__(clients, clients, rounds, settings, evaluate_every, plans=plans)
         self._participation = participation
         self._individual = individual
         self._told: tuple[int, ...] = ()
 
     def _next_round(self) -> list[Effect]:
         self.round += 1
-        self._told = self._participation.of(self.round)
+        resting = () if self._plan is None else self._plan.resting
+        self._told = tuple(c for c in self._participation.of(self.round) if c not in resting)
         outputs = len(self._told) if self._individual else 1
         start = Note("round_start", self.round, {"participants": list(self._told)})
         return [start, Work("instruct", self.round, clients=self._told, outputs=outputs)]
@@ -72,6 +77,9 @@ class ServerPeer(RoundsPeer):
 
     def _expected(self) -> set[int]:
         return self._up & set(self._told)
+
+    def _hears(self, sender: int, round_: int) -> bool:
+        return True
 
 
 class ClientPeer:
@@ -92,7 +100,14 @@ class ClientPeer:
             return self._done(event)
         if isinstance(event, Gone):
             return (Finished(),)
+        if isinstance(event, Returned) and event.anew:
+            return self._begin_again()
         return ()
+
+    def _begin_again(self) -> Sequence[Effect]:
+        """Nothing that it was doing will be done."""
+        waiting, self._next, self._busy = self._next, None, False
+        return () if waiting is None else (Count(self._server, "late"),)
 
     def _told(self, envelope: Envelope) -> Sequence[Effect]:
         newest = self.round if self._next is None else self._next.round
@@ -159,6 +174,9 @@ class ClientAdversary(ClientPeer):
             if event.tag != ("craft", self.round) or self._trained is None:
                 return ()
             return [Note("craft_timeout", self.round), self._craft()]
+        if isinstance(event, Returned) and event.anew:
+            self._trained = None
+            self._seen.clear()
         return super().on(event, now_ns)
 
     def _done(self, event: WorkDone) -> Sequence[Effect]:

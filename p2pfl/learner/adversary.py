@@ -50,6 +50,7 @@ class AdversarialLearner(Learner):
         wire: Defense[Any],
         poisoned_classes: tuple[int, ...] | None = None,
         coalition: int = 0,
+        mixings: Sequence[Mapping[int, float]] = (),
     ) -> None:
         """Poison the data of the given classes (None: of all), with draws of its own.
 
@@ -58,7 +59,7 @@ class AdversarialLearner(Learner):
         """
         follows = wire.trusting() or GossipAverage()
         merges = follows if conduct.receives == "mean" else LocalOnly()
-        super().__init__(peer, bench, data, model, merges, mixing, wire)
+        super().__init__(peer, bench, data, model, merges, mixing, wire, mixings)
         self._attack = attack.as_member(members.index(peer))
         self._up = bench.strategy.up if bench.strategy else 1
         self._attack_state = [self._attack.init(len(model))] * self._up

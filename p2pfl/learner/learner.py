@@ -56,6 +56,7 @@ class Learner(Holder):
         defense: Defense[Any],
         mixing: Mapping[int, float],
         wire: Defense[Any] | None = None,
+        mixings: Sequence[Mapping[int, float]] = (),
     ) -> None:
         """Make the learner.
 
@@ -67,6 +68,7 @@ class Learner(Holder):
             defense: How it merges.
             mixing: The mixing weight of each peer that sends to it.
             wire: The defense that says what travels; None: the same.
+            mixings: The mixing weights of each round, where rounds differ.
         """
         super().__init__(peer, bench, model)
         self._data = data
@@ -82,6 +84,7 @@ class Learner(Holder):
         self._wire = wire or defense
         self._state = defense.init(len(model))
         self._mixing = mixing
+        self._mixings = mixings
         self._kind: Kind = bench.strategy.sends if bench.strategy else "model"
         batch = bench.training.batch_size
         steps = bench.training.steps(len(data.labels))
@@ -167,6 +170,7 @@ class Learner(Holder):
         wire = self._wire
         good = self._usable(zip(senders, claimed, updates, strict=True), wire.sends, wire.companion)
         made = dict(zip(senders, prepared, strict=False))
+        mixing = self._mixings[round_ - 1] if self._mixings else self._mixing
         view = Neighbourhood(
             me=self.peer,
             round=round_,
@@ -175,7 +179,7 @@ class Learner(Holder):
             received=self._stack([update.vector for _, _, update in good]),
             senders=tuple(sender for sender, _, _ in good),
             staleness=tuple(round_ - claim for _, claim, _ in good),
-            mixing=tuple(self._mixing[sender] for sender, _, _ in good),
+            mixing=tuple(mixing[sender] for sender, _, _ in good),
             samples=tuple(update.samples for _, _, update in good),
             own_samples=len(self._data.labels),
             meta=tuple(update.meta for _, _, update in good),

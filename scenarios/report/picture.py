@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from graphs.types import Graph
+from p2pfl.errors import ScenarioError
 from scenarios.files import read_table
 
 # Okabe and Ito's palette: told apart by colour-blind readers; the shapes differ as well.
@@ -42,13 +43,29 @@ def draw(folder: Path) -> Path | None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
     _accuracy(left, rows, groups)
-    _graph(right, graph, groups)
+    draw_graph(right, graph, groups)
     figure.suptitle(_title(summary), fontsize=11)
     path = folder / "report.png"
     part = folder / "report.part.png"
     figure.savefig(part, dpi=110)
     part.replace(path)
     return path
+
+
+def draw_places(graph: Graph, groups: dict[int, str], title: str, path: Path) -> None:
+    """Draw a graph alone, as ``p2pfl check --png`` does.
+
+    Raises:
+        ScenarioError: If the file cannot be written.
+    """
+    figure = Figure(figsize=(7, 6.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    draw_graph(figure.subplots(), graph, groups)
+    figure.suptitle(title, fontsize=11)
+    try:
+        figure.savefig(path, dpi=130, format="png")
+    except OSError as error:
+        raise ScenarioError(f"--png {path} cannot be written: {error.strerror}") from error
 
 
 def _group(data: dict[str, Any]) -> str:
@@ -89,7 +106,8 @@ def _accuracy(axes: Axes, rows: list[dict[str, str]], groups: dict[int, str]) ->
     axes.set_title("accuracy by role: mean, and worst to best peer", fontsize=10)
 
 
-def _graph(axes: Axes, graph: Graph, groups: dict[int, str]) -> None:
+def draw_graph(axes: Axes, graph: Graph, groups: dict[int, str]) -> None:
+    """Who is next to whom, each peer in the style of its group."""
     # A ring is best seen as a ring; anything denser by its springs, from a fixed start.
     thin = all(degree <= 2 for _, degree in graph.degree)
     position = nx.circular_layout(graph) if thin else nx.spring_layout(graph, seed=1)

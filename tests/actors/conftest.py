@@ -93,6 +93,9 @@ class Emulation:
         contents=(),
         evaluate_every=1,
         mutes=False,
+        timeline=None,
+        open_edges=None,
+        plans=None,
     ):
         self.graph = graph
         if protocols is None:
@@ -104,6 +107,7 @@ class Emulation:
                     settings or Rounds(),
                     evaluate_every,
                     mutes,
+                    plans=plans[peer] if plans else (),
                 )
                 for peer in sorted(graph)
             ]
@@ -123,6 +127,8 @@ class Emulation:
             outputs=[outputs] * n,
             watchers=watchers or {},
             messages=True,
+            timeline=timeline,
+            open_edges=open_edges,
         )
 
     def run(self):

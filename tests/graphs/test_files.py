@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
 
-from graphs.files import EdgeList, GraphML
+from graphs.files import GML, AdjacencyList, EdgeList, GraphML, NodeLink
 from graphs.topologies import build_graph
 from p2pfl.errors import TopologyError
 
@@ -97,3 +98,64 @@ def test_what_is_no_graphml_is_refused(tmp_path, text):
     write(tmp_path, "net.graphml", text)
     with pytest.raises(TopologyError, match=r"net\.graphml is no GraphML that can be read"):
         GraphML(path="net.graphml").build(RNG, tmp_path)
+
+
+def test_an_adjacency_list_by_hand_and_as_networkx_writes_it(tmp_path):
+    write(tmp_path, "a.txt", "# who\nb a c  # an edge may come twice\na b\n\nd\n")
+    graph = build_graph(AdjacencyList(path="a.txt"), 1, tmp_path)
+    assert list(graph.edges) == [(0, 1), (1, 2)]
+    assert list(graph) == [0, 1, 2, 3]
+    nx.write_adjlist(nx.cycle_graph(12), tmp_path / "b.txt")
+    graph = build_graph(AdjacencyList(path="b.txt"), 1, tmp_path)
+    assert list(graph.edges) == sorted(nx.cycle_graph(12).edges)
+
+
+@pytest.mark.parametrize("directed", [False, True])
+@pytest.mark.parametrize("kind", [GML, NodeLink])
+def test_gml_and_json_keep_direction_and_settings(tmp_path, kind, directed):
+    graph = nx.DiGraph([(0, 1), (2, 1)]) if directed else nx.Graph([(0, 1), (2, 1)])
+    graph.edges[0, 1]["latency_ms"] = 80.5
+    if kind is GML:
+        nx.write_gml(graph, tmp_path / "net")
+    else:
+        write(tmp_path, "net", json.dumps(nx.node_link_data(graph, edges="edges")))
+    read = build_graph(kind(path="net"), 1, tmp_path)
+    assert read.is_directed() == directed
+    assert sorted(read.edges) == sorted(graph.edges if directed else [(0, 1), (1, 2)])
+    assert read.edges[0, 1] == {"latency_ms": 80.5}
+
+
+def test_gml_without_labels_and_json_of_old(tmp_path):
+    write(tmp_path, "net.gml", "graph [ node [ id 7 ] node [ id 9 ] edge [ source 7 target 9 ] ]")
+    graph = build_graph(GML(path="net.gml"), 1, tmp_path)
+    assert [graph.nodes[k]["label"] for k in graph] == ["7", "9"]
+    old = nx.node_link_data(nx.path_graph(3), edges="links")
+    write(tmp_path, "net.json", json.dumps(old))
+    assert list(build_graph(NodeLink(path="net.json"), 1, tmp_path).edges) == [(0, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (GML, "<xml>", "is no GML that can be read"),
+        (GML, "graph [ node [ id 1 ] edge [ source 1 target 2 ] ]", "is no GML"),
+        (NodeLink, "[1, 2", "is no node-link JSON that can be read: JSONDecodeError"),
+        (NodeLink, "[1, 2]", "is no node-link JSON"),
+        (
+            NodeLink,
+            '{"nodes": [{"id": 1}], "edges": [{"source": 1}]}',
+            "is no node-link JSON.*KeyError",
+        ),
+        (AdjacencyList, "a a b", "self loop at a"),
+    ],
+)
+def test_other_files_that_cannot_be_read_are_named(tmp_path, kind, text, message):
+    write(tmp_path, "net", text)
+    with pytest.raises(TopologyError, match=message):
+        build_graph(kind(path="net"), 1, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [AdjacencyList, GML, NodeLink])
+def test_files_that_are_not_there_are_named(tmp_path, kind):
+    with pytest.raises(TopologyError, match="there is no file 'net'"):
+        build_graph(kind(path="net"), 1, tmp_path)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs.placement import PLACEMENTS, Dominate, Nodes, Placed, Placement, Random, place
+from graphs.placement import PLACEMENTS, Dominate, Nodes, Placement, Random, place
+from graphs.types import Placed
 from p2pfl.errors import TopologyError
 
 TEN = nx.cycle_graph(10)
@@ -14,7 +15,19 @@ TEN = nx.cycle_graph(10)
 
 def test_the_registry_is_the_union():
     assert get_args(Placement) == PLACEMENTS
-    assert [fields(p)[-1].default for p in PLACEMENTS] == ["random", "nodes", "dominate"]
+    assert [fields(p)[-1].default for p in PLACEMENTS] == [
+        "random",
+        "nodes",
+        "degree",
+        "betweenness",
+        "eigenvector",
+        "kcore",
+        "bridges",
+        "spread",
+        "clustered",
+        "surround",
+        "dominate",
+    ]
 
 
 @given(st.integers(2, 30), st.integers(0, 999), st.data())

@@ -7,22 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs.topologies import (
-    TOPOLOGIES,
-    Clients,
-    Complete,
-    EdgeList,
-    ErdosRenyi,
-    GraphML,
-    RandomRegular,
-    Ring,
-    Star,
-    Topology,
-    WattsStrogatz,
-    around_a_server,
-    build_graph,
-    require_connected,
-)
+from graphs.files import EdgeList, GraphML
+from graphs.fixed import FIXED, Clients, Complete, Fixed, Ring, Star
+from graphs.random_graphs import ErdosRenyi, RandomRegular, WattsStrogatz
+from graphs.topologies import TOPOLOGIES, around_a_server, build_graph, require_connected
+from graphs.varying import VARYING, Varying
 from p2pfl.errors import TopologyError
 
 HERE = Path()
@@ -43,20 +32,44 @@ def test_clients_have_a_server_and_nobody_else():
 
 
 def test_the_registry_is_the_union_and_kinds_are_told_apart():
-    assert get_args(Topology) == TOPOLOGIES
+    assert get_args(Fixed) == FIXED
+    assert get_args(Varying) == VARYING
+    assert (*FIXED, *VARYING) == TOPOLOGIES
     kinds = [fields(topology)[-1].default for topology in TOPOLOGIES]
     assert kinds == [
         "ring",
+        "line",
+        "grid",
+        "torus",
+        "hypercube",
+        "binary_tree",
+        "exponential",
         "complete",
         "star",
         "clients",
         "random_regular",
         "erdos_renyi",
         "watts_strogatz",
+        "barabasi_albert",
+        "stochastic_block",
+        "random_geometric",
+        "dumbbell",
+        "two_cliques",
+        "caveman",
         "two_rings",
+        "rewire",
         "networkx",
         "edge_list",
+        "adjacency_list",
         "graphml",
+        "gml",
+        "node_link",
+        "periodic",
+        "one_peer_exponential",
+        "random_regular_anew",
+        "edge_markov",
+        "random_walk",
+        "schedule",
     ]
 
 

@@ -219,6 +219,36 @@ def test_check_for_programs(cli, small):
     assert answer["processes"]["peers_of_each_actor"] == [[0], [1], [2], [3]]
 
 
+def test_check_shows_what_holds_the_graph_together(cli, small):
+    done = cli("check", small)
+    assert "spectral gap 1, vertex cut 3; the whole graph is r-robust for r up to 2" in done.out
+    answer = json.loads(cli("check", small, "--json").out)
+    assert answer["structure"]["robustness"] == {"at_least": 2, "at_most": 2, "tolerates": 0}
+    # Krum with f = 1 needs more than four rows, and everybody has four.
+    assert set(answer["breakdown"]) == {"0", "1", "2", "3"}
+    assert "krum needs n > 2f + 2" in answer["breakdown"]["3"]
+    assert "has no guarantee at 4 benign peers (0, 1, 2, 3)" in done.out
+
+
+def test_check_names_every_peer_whose_rule_has_no_guarantee(cli, small):
+    sets = ("--set", "topology={kind: ring, peers: 9}")
+    done = cli("check", small, *sets, "--set", "defense.rule.f=0")
+    assert "no guarantee" not in done.out
+    done = cli("check", small, *sets, "--set", "defense={kind: rule, rule: {kind: median}}")
+    assert "no guarantee" not in done.out
+    done = cli("check", small, *sets)
+    assert "at 9 benign peers (0, 1, 2, 3, 4, 5, 6, 7, 8)" in done.out
+
+
+def test_check_draws_the_graph(cli, small, tmp_path):
+    done = cli("check", small, "--png", tmp_path / "graph.png", "--set", "adversaries={count: 1}")
+    assert done.code == 0
+    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    done = cli("check", small, "--png", tmp_path / "nowhere" / "graph.png")
+    assert done.code == 2
+    assert "cannot be written: No such file or directory" in done.err
+
+
 def test_check_names_those_whose_rule_cannot_hold(cli, small):
     sets = ("--set", "adversaries={placement: {kind: nodes, nodes: [0, 2]}}")
     assert json.loads(cli("check", small, "--json", *sets).out)["more_than_f"] == [1, 3]

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.compute import Compute
+from graphs.files import EdgeList
+from graphs.fixed import Ring
 from graphs.placement import Nodes
-from graphs.topologies import EdgeList, Ring
 from p2pfl.attacks import Alie, LabelFlip
 from p2pfl.data.splits import Iid
 from p2pfl.defenses import GossipAverage, RuleDefense

@@ -14,7 +14,7 @@ from scenarios.jsonschema import DRAFT, json_schema
 from scenarios.loader import bundled
 from scenarios.reader import Reader
 from scenarios.schema import Adversaries, Data, Evaluate, Recording, Scenario
-from scenarios.shapes import Many, OneOrMany, Variants, annotations, settable, shape
+from scenarios.shapes import Many, OneOrMany, OneOrPlain, Variants, annotations, settable, shape
 from scenarios.variants import kind_of
 
 VARIANTS = [variant for family in FAMILIES for variant in family.variants]
@@ -31,9 +31,9 @@ def reachable(annotation, found):
                         reachable(inner, found)
         case Many(_, inner):
             reachable(inner, found)
-        case OneOrMany(one, many):
+        case OneOrMany(one, other) | OneOrPlain(one, other):
             reachable(one, found)
-            reachable(many, found)
+            reachable(other, found)
     return found
 
 

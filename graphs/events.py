@@ -1,0 +1,271 @@
+"""What befalls the network and its peers at a given moment: the events that a scenario can list.
+
+Each is ``at_s``, virtual seconds, or ``at_round``: when the first peer begins that round.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal, NamedTuple, TypeAlias
+
+from graphs.types import Graph
+from p2pfl.errors import TopologyError
+
+Edges: TypeAlias = tuple[tuple[int, int], ...]
+
+
+class Change(NamedTuple):
+    """One change of who is there and which links are open, as the engine carries it out."""
+
+    what: Literal[
+        "down", "up", "leave", "link_down", "link_up", "partition", "heal", "slow", "vary"
+    ]
+    peers: tuple[int, ...] = ()
+    edges: Edges = ()
+    """Directed. Of a partition, and of a step of a graph that varies (``vary``): all that are cut,
+    whatever was cut so before."""
+    factor: float = 1.0
+    cause: int = 1
+    """Why a peer is down: 1 an event, 2 churn. It is up when nothing keeps it down."""
+    anew: bool = False
+
+
+def _check_when(at_s: float | None, at_round: int | None) -> None:
+    if (at_s is None) == (at_round is None):
+        raise ValueError(f"at_s or at_round: give one, got {at_s} and {at_round}")
+    if at_s is not None and not (at_s >= 0 and isfinite(at_s)):
+        raise ValueError(f"at_s must be a finite number of seconds >= 0, got {at_s}")
+    if at_round is not None and at_round < 1:
+        raise ValueError(f"at_round counts rounds from 1, got {at_round}")
+
+
+def _check_peers(peers: Sequence[int]) -> None:
+    if not peers or len(set(peers)) < len(peers) or min(peers) < 0:
+        raise ValueError(f"peers must be ids >= 0, each once, got {list(peers)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """The network falls into groups: no message crosses. It replaces an earlier partition."""
+
+    groups: tuple[tuple[int, ...], ...]
+    """Ids of peers; all that are in none are one group more. A server keeps all its links."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["partition"] = "partition"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers([peer for group in self.groups for peer in group])
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """All edges between two groups."""
+        group = {peer: k for k, group in enumerate(self.groups, start=1) for peer in group}
+        _check_known(self.kind, group, graph, server)
+        crossing = tuple(
+            (i, j)
+            for i, j in _directed(graph)
+            if server not in (i, j) and group.get(i, 0) != group.get(j, 0)
+        )
+        return Change("partition", edges=crossing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heal:
+    """The partition ends."""
+
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["heal"] = "heal"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """No edge is cut by a partition any more."""
+        return Change("heal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkDown:
+    """These links carry nothing from now on; what is under way on them is lost."""
+
+    edges: Edges
+    """Pairs of ids; in both directions where the graph is undirected."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["link_down"] = "link_down"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """Both directions of an undirected edge."""
+        return Change("link_down", edges=_both_ways(self.kind, self.edges, graph))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkUp:
+    """These links carry messages again."""
+
+    edges: Edges
+    """Pairs of ids; in both directions where the graph is undirected."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["link_up"] = "link_up"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """Both directions of an undirected edge."""
+        return Change("link_up", edges=_both_ways(self.kind, self.edges, graph))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """These peers compute so many times as long from now on; 1 is as before."""
+
+    peers: tuple[int, ...]
+    """Ids."""
+    factor: float
+    """Of the modelled time of work that begins from now on, > 0; it replaces an earlier one."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["slow"] = "slow"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers(self.peers)
+        if not 0 < self.factor <= 1e6:
+            raise ValueError(f"factor must be in (0, 1e6], got {self.factor}")
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """As it says."""
+        _check_known(self.kind, self.peers, graph, server)
+        return Change("slow", self.peers, factor=self.factor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """These peers are down: they neither compute nor hear, until they ``rejoin``."""
+
+    peers: tuple[int, ...]
+    """Ids."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["crash"] = "crash"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers(self.peers)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """Down, by an event."""
+        _check_known(self.kind, self.peers, graph, server)
+        return Change("down", self.peers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejoin:
+    """Peers that crashed are back: with their state, or anew."""
+
+    peers: tuple[int, ...]
+    """Ids of peers that crash before."""
+    anew: bool = False
+    """Whether they start from the first model again and remember nothing; else what they were
+    computing is done when they are back, and they go on with it."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["rejoin"] = "rejoin"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers(self.peers)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """Up, as far as events go."""
+        _check_known(self.kind, self.peers, graph, server)
+        return Change("up", self.peers, anew=self.anew)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """These peers go for good."""
+
+    peers: tuple[int, ...]
+    """Ids."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["leave"] = "leave"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers(self.peers)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """Down, and no more."""
+        _check_known(self.kind, self.peers, graph, server)
+        return Change("leave", self.peers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """These peers are not there from the beginning, and come now."""
+
+    peers: tuple[int, ...]
+    """Ids."""
+    at_s: float | None = None
+    """When, in virtual seconds."""
+    at_round: int | None = None
+    """Or when the first peer begins this round."""
+    kind: Literal["join"] = "join"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers(self.peers)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """Up for the first time."""
+        _check_known(self.kind, self.peers, graph, server)
+        return Change("up", self.peers)
+
+
+NetworkEvent: TypeAlias = (
+    Partition | Heal | LinkDown | LinkUp | Slow | Crash | Rejoin | Leave | Join
+)
+EVENTS = (Partition, Heal, LinkDown, LinkUp, Slow, Crash, Rejoin, Leave, Join)
+
+
+def _check_known(kind: str, peers: Collection[int], graph: Graph, server: int | None) -> None:
+    if unknown := sorted(set(peers) - (set(graph) - {server})):
+        last = len(graph) - 1 - (server is not None)
+        raise TopologyError(f"event {kind}: there are peers 0 to {last}, not {unknown}")
+
+
+def _directed(graph: Graph) -> list[tuple[int, int]]:
+    return [(i, j) for i in sorted(graph) for j in sorted(graph.adj[i])]
+
+
+def _both_ways(kind: str, edges: Edges, graph: Graph) -> Edges:
+    if missing := [list(edge) for edge in edges if not graph.has_edge(*edge)]:
+        raise TopologyError(f"event {kind}: the graph has no edge {missing[0]}")
+    if graph.is_directed():
+        return tuple(sorted(set(edges)))
+    return tuple(sorted({pair for i, j in edges for pair in ((i, j), (j, i))}))
