@@ -19,6 +19,7 @@ from scenarios.folder import copy_sources, new_folder, write_environment, write_
 from scenarios.loader import Loaded, dump
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
+from scenarios.report.page import write_report
 from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
@@ -58,6 +59,7 @@ def run(
     data: Path | None = None,
     watcher: Watcher | None = None,
     picture: bool = True,
+    report: bool = False,
 ) -> Record:
     """Run a scenario.
 
@@ -67,6 +69,7 @@ def run(
         data: The data folder; None takes P2PFL_DATA.
         watcher: Told how it goes.
         picture: Whether to draw report.png, which takes half a second.
+        report: Whether to make report.html, which takes some seconds, as ``p2pfl run`` does.
 
     Returns:
         The record. After Ctrl-C or SIGTERM its status is ``interrupted``.
@@ -79,7 +82,8 @@ def run(
     with Stop().handling() as stop:
         experiment = build(loaded, data)
         folder = new_folder(out, loaded.scenario.name)
-        return _Run(experiment, folder, watcher or Watcher(), stop, began, picture).whole()
+        shown = (picture, report)
+        return _Run(experiment, folder, watcher or Watcher(), stop, began, *shown).whole()
 
 
 class _Run:
@@ -93,6 +97,7 @@ class _Run:
         stop: Stop,
         began: float,
         picture: bool,
+        report: bool,
     ) -> None:
         self.experiment = experiment
         self.folder = folder
@@ -100,6 +105,7 @@ class _Run:
         self.stop = stop
         self.began = began
         self.picture = picture
+        self.report = report
         self.log = _open_log(folder / "log.txt")
         self.status: Status = "running"
         self.error: str | None = None
@@ -190,16 +196,18 @@ class _Run:
             self._write_summary()
             if self.tables is not None:
                 self.tables.close()
-                if self.picture:
-                    self._draw()
+                self._draw()
             for handler in list(self.log.handlers):
                 handler.close()
                 self.log.removeHandler(handler)
 
     def _draw(self) -> None:
         try:
-            draw(self.folder)
-            draw_kept(self.folder, self.experiment)
+            if self.picture:
+                draw(self.folder)
+                draw_kept(self.folder, self.experiment)
+            if self.report:
+                write_report(self.folder)
         except Exception:  # a run does not fail for its pictures
             self.log.exception("a picture could not be drawn")
 
