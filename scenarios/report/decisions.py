@@ -21,7 +21,7 @@ from scenarios.report.styles import SCALE, STYLES
 
 MOST_CELLS = 1_500_000
 """Of the map over all its steps; a larger run has steps of several rounds."""
-MOST_STEPS = 200
+MOST_STEPS = 100
 
 _RATES = {
     "adversary_influence": ("influence of adversaries", STYLES["adversary"].colour, "solid"),

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from scenarios.report.charts import Chart, frames_of
 from scenarios.report.decisions import decision_map, measured, rates
 from scenarios.report.folder import RunFolder, Series
 from scenarios.report.learning import curves
 from scenarios.report.place import by_client, by_place, covariates
-from scenarios.report.spread import MOST_STEPS, after_each, heeded, spread
+from scenarios.report.spread import MOST_STEPS, after_each, heeded, some_rounds, spread
 from scenarios.report.traffic import delays, edge_map, fates, round_times, staleness
 
 
@@ -93,17 +91,14 @@ def _graph(run: RunFolder) -> list[Panel]:
     if run.server is not None:
         rows = run.merges
         frames = frames_of(int(rows.round.max()), MOST_STEPS) if len(rows) else []
-        drawn = (
-            spread(
-                run, heeded(rows, peers, frames), [_span(frame) for frame in frames], "influence"
-            )
-            if frames
-            else None
-        )
+        drawn = None
+        if frames:
+            table = heeded(rows, peers, frames)
+            drawn = spread(run, table, [_span(frame) for frame in frames], "influence")
         caption = (
             "The clients around their server; colour: the share that a client's model had in the "
-            "server's new model of that round, in %; grey: it took no part. Adversaries are "
-            "diamonds in red, with their share under the pointer of the map of decisions."
+            "server's new model of that round, in %; grey: it took no part. Red diamonds: "
+            "adversaries, whose share the map below has."
         )
         return [Panel("graph-influence", "Whom the server listens to", caption, drawn,
                       "The server merged nothing.", wide=True)]  # fmt: skip
@@ -111,18 +106,18 @@ def _graph(run: RunFolder) -> list[Panel]:
     for name, what, series in _figures(run):
         drawn = None
         if series is not None:
-            steps = frames_of(int(series.round.max()), MOST_STEPS)
-            labels, lasts = _with_time(series, [last for _, last in steps])
-            drawn = spread(run, after_each(series, peers, lasts), labels, what)
+            rounds = some_rounds(series, MOST_STEPS)
+            table = after_each(series, peers, rounds)
+            drawn = spread(run, table, _with_time(series, rounds), what)
         panels.append(
             Panel(
                 f"graph-{name}",
                 f"The graph by {what}, round by round",
-                f"Peers, and who is connected with whom. Colour: a benign peer's {what} on the "
-                "test set after the round under the slider, in %; grey: not evaluated yet. "
-                "Circles: benign; squares: benign with more adversaries than benign peers among its "
-                "neighbours (dominated); red diamonds: adversaries. Move the slider, or press ▶, "
-                "to see how it spreads.",
+                f"Peers, and who is connected with whom. Colour: a benign peer's {what} after "
+                "the round under the slider, in %; grey: not evaluated yet. Circles: benign; "
+                "squares: benign with more adversaries than benign peers among its neighbours "
+                "(dominated); red diamonds: adversaries. Move the slider, or press ▶, to see how "
+                "it spreads.",
                 drawn,
                 "No model was evaluated.",
                 wide=True,
@@ -131,11 +126,10 @@ def _graph(run: RunFolder) -> list[Panel]:
     return panels
 
 
-def _with_time(series: Series, rounds: list[int]) -> tuple[list[str], list[int]]:
-    """Labels of a slider, with the virtual time at which the last peer was evaluated."""
-    ends = {int(r): float(series.time_s[series.round == r].max()) for r in np.unique(series.round)}
-    shown = [r for r in rounds if r in ends]
-    return [f"{r} ({ends[r]:.1f} s)" for r in shown], shown
+def _with_time(series: Series, rounds: list[int]) -> list[str]:
+    """Labels of a slider: rounds, and the virtual time at which their last peer was evaluated."""
+    ends = (float(series.time_s[series.round == r].max()) for r in rounds)
+    return [f"{r} ({end:.1f} s)" for r, end in zip(rounds, ends, strict=True)]
 
 
 def _place(run: RunFolder) -> list[Panel]:
@@ -156,7 +150,7 @@ def _place(run: RunFolder) -> list[Panel]:
                 Panel(
                     f"{name}-by-{short.split()[0]}",
                     f"{what[0].upper()}{what[1:]} by {short}",
-                    f"Each benign peer's last {what} on the test set, in %, against {short}. "
+                    f"Each benign peer's last {what}, in %, against {short}. "
                     "Orange squares: dominated. Marks stand a little aside so that equal ones are "
                     "seen; the line is the mean.",
                     by_place(run, covariate, last, what),

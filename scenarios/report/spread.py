@@ -10,7 +10,7 @@ from scenarios.report.charts import Chart, chart, percent, single, slide
 from scenarios.report.folder import Floats, Merges, RunFolder, Series
 from scenarios.report.styles import SCALE, STYLES, UNKNOWN
 
-MOST_STEPS = 200
+MOST_STEPS = 100
 """Of the slider."""
 _MOST_LABELS = 60
 """Peers up to which each has its id beside it."""
@@ -87,6 +87,13 @@ def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> C
     ]
     slide(figure, labels, "after round ")
     return figure
+
+
+def some_rounds(series: Series, most: int) -> list[int]:
+    """The rounds with values, ascending; of too many, so many that are evenly apart."""
+    rounds = np.unique(series.round)
+    shown = np.unique(np.linspace(0, len(rounds) - 1, min(len(rounds), most)).astype(int))
+    return [int(round_) for round_ in rounds[shown]]
 
 
 def after_each(series: Series, peers: Sequence[int], rounds: Sequence[int]) -> Floats:

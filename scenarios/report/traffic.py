@@ -33,7 +33,7 @@ def edge_map(run: RunFolder) -> Chart | None:
     from plotly import graph_objects as go
 
     peers, edges = list(run.groups), run.edges
-    if not edges or len(peers) ** 2 > MOST_CELLS:
+    if not _any_sent(run) or len(peers) ** 2 > MOST_CELLS:
         return None
     at = np.searchsorted(peers, edges["destination"]), np.searchsorted(peers, edges["source"])
     x = [f"{'adv. ' if run.groups[peer] == 'adversary' else ''}{peer}" for peer in peers]
@@ -64,11 +64,15 @@ def edge_map(run: RunFolder) -> Chart | None:
     return figure
 
 
+def _any_sent(run: RunFolder) -> bool:
+    return bool(run.edges) and bool(run.edges["sent"].any())
+
+
 def fates(run: RunFolder) -> Chart | None:
     """What became of the messages, by role of sender and receiver; None if none was counted."""
     from plotly import graph_objects as go
 
-    if not run.edges:
+    if not _any_sent(run):
         return None
     roles = {peer: group.partition("_")[0] for peer, group in run.groups.items()}
     kinds = [

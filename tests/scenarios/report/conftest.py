@@ -1,4 +1,4 @@
-"""A real browser, spoken to over its debugging pipe: Chromium's DevTools protocol, no network."""
+"""Runs whose reports are looked at, and a real browser, spoken to over its debugging pipe."""
 
 import base64
 import json
@@ -6,15 +6,82 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scenarios.loader import load
+from scenarios.report.page import write_report
+from scenarios.runner import Record, run
+from scenarios.watcher import Watcher
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HANG_S = 240
+READY = "document.documentElement.dataset.state === 'ready'"
+HANG_S = 600
 """A guard against a browser that hangs, not a bound on its speed."""
+
+SMALL = (
+    "runtime.executor=inline", "model={kind: logistic}", "data.train_samples=400",
+    "data.test_samples=100", "allow_disconnected=true",
+)  # fmt: skip
+RUNS = {
+    "p2p": (
+        "rounds=6", "topology={kind: random_regular, peers: 8, degree: 4}",
+        "defense={kind: gpd, first_window: 2, pause: 1, window: 2}", "attack={kind: backdoor}",
+        "record.messages=true",
+    ),
+    "server": (
+        "rounds=4", "topology={kind: clients, peers: 7}", "adversaries={count: 2}",
+        "attack={kind: alie}", "server={strategy: {kind: flame}}",
+    ),
+    "two hundred": (
+        "rounds=2", "topology={kind: random_regular, peers: 200, degree: 6}",
+        "adversaries={count: 30}", "data.train_samples=800",
+    ),
+    "one benign": (
+        "rounds=3", "topology={kind: complete, peers: 4}", "adversaries={count: 3}",
+        "defense={kind: rule, rule: {kind: krum, f: 1}}",
+    ),
+    "aborted": ("rounds=50",),
+    "aborted at once": ("rounds=50",),
+    "nobody hostile": ("rounds=1", "adversaries=null", "evaluate.every=0"),
+}  # fmt: skip
+"""Of every kind that a page must show, as changes of the quickstart."""
+
+
+class Stop(Watcher):
+    """Ctrl-C after so many rounds of single peers."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def ready(self, startup_s: float) -> None:
+        if not self.left:
+            raise KeyboardInterrupt
+
+    def round_over(self, peer: int, round_: int) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Record]:
+    """``reported("server")``: that run, with its report; each is run once."""
+
+    @cache
+    def make(name: str) -> Record:
+        loaded = load("quickstart", [*SMALL, *RUNS[name]])
+        watcher = {"aborted": Stop(25), "aborted at once": Stop(0)}.get(name)
+        out = tmp_path_factory.mktemp("reported") / "run"
+        record = run(loaded, out=out, watcher=watcher, picture=False)
+        write_report(record.folder)
+        return record
+
+    return make
 
 
 class Browser:
@@ -71,23 +138,26 @@ class Browser:
         line, _, self._said = self._said.partition(b"\0")
         return dict(json.loads(line))
 
-    def open(self, path: Path, width: int = 1280, height: int = 900, phone: bool = False) -> None:
-        """Open a file in a new page and wait until all its charts are drawn, or failed."""
+    def open(self, path: Path, width: int = 1280, phone: bool = False, until: str = READY) -> None:
+        """Open a file in a new page, and wait until all its charts are drawn."""
         self.session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.session, self.events = session, []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height,
-            deviceScaleFactor=1, mobile=phone,
-        )  # fmt: skip
         self.call("Performance.enable", timeDomain="threadTicks")
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": phone}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         self.call("Page.navigate", url=path.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
-        self.wait_for("document.documentElement.dataset.state === 'ready'")
+        self.wait_for(until)
+
+    def seconds(self) -> float:
+        """What the page has cost the browser's main thread until now, without waiting."""
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(float(each["value"]) for each in metrics if each["name"] == "ThreadTime")
 
     def do(self, expression: str) -> Any:
         """The value of a JavaScript expression, or of its promise."""
