@@ -40,6 +40,7 @@ def chart(traces: Sequence[Any], x: str, y: str, height: int = 400, **layout: An
         paper_bgcolor="white",
         plot_bgcolor="white",
         hovermode="closest",
+        showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         xaxis={**axis, "title": {"text": x, "standoff": 8}},
         yaxis={**axis, "title": {"text": y, "standoff": 8}},
@@ -80,6 +81,15 @@ def mean_by_round(round_: Ints, value: Floats) -> tuple[Ints, Floats]:
     """The rounds that occur, ascending, and the mean of the values of each."""
     rounds, where = np.unique(round_, return_inverse=True)
     return rounds, np.bincount(where, weights=value) / np.bincount(where)
+
+
+def mean_of_cells(where: npt.NDArray[np.intp], value: Floats | Ints, cells: int) -> Floats:
+    """The mean of the values of each cell; NaN where there is none."""
+    count = np.bincount(where, minlength=cells)
+    total = np.bincount(where, weights=value, minlength=cells)
+    mean = np.full(cells, np.nan)
+    mean[count > 0] = total[count > 0] / count[count > 0]
+    return mean
 
 
 def frames_of(rounds: int, most: int) -> list[tuple[int, int]]:

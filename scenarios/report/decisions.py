@@ -1,7 +1,5 @@
 """Charts of what the defense decided: peer by neighbour, against the truth."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +9,7 @@ from scenarios.report.charts import (
     chart,
     frames_of,
     mean_by_round,
+    mean_of_cells,
     percent,
     single,
     slide,
@@ -85,8 +84,8 @@ def decision_map(run: RunFolder) -> Chart | None:
     for k in range(len(frames)):
         here = order[bounds[k] : bounds[k + 1]]
         where = line[here] * len(senders) + column[here]
-        share = _mean_of_cells(where, rows.influence[here], cells).reshape(len(y), len(x))
-        flags = _mean_of_cells(where, rows.flagged[here], cells).reshape(len(y), len(x))
+        share = mean_of_cells(where, rows.influence[here], cells).reshape(len(y), len(x))
+        flags = mean_of_cells(where, rows.flagged[here], cells).reshape(len(y), len(x))
         with np.errstate(invalid="ignore"):
             flagged = np.argwhere(flags >= 0.5)
         steps.append((percent(share), *_marks(flagged, x, y, hostile)))
@@ -203,15 +202,6 @@ def _quartiles(rounds: Ints, values: Floats) -> list[tuple[str, Floats, Floats]]
         (name, present.astype(float), np.array([np.quantile(part, q) for part in parts]))
         for name, q in (("lower quarter", 0.25), ("upper quarter", 0.75), ("median", 0.5))
     ]
-
-
-def _mean_of_cells(where: npt.NDArray[np.intp], value: Any, cells: int) -> Floats:
-    """The mean of the values of each cell; NaN where there is none."""
-    count = np.bincount(where, minlength=cells)
-    total = np.bincount(where, weights=value, minlength=cells)
-    mean = np.full(cells, np.nan)
-    mean[count > 0] = total[count > 0] / count[count > 0]
-    return mean
 
 
 def _marks(

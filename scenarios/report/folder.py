@@ -55,6 +55,18 @@ class Merges:
         return len(self.peer)
 
 
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Messages that arrived: over which edge, and seconds from sending to arriving."""
+
+    source: Ints
+    destination: Ints
+    value: Floats
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Read from a folder by :func:`read_folder`; the tables are read when they are asked for."""
@@ -157,18 +169,19 @@ class RunFolder:
         return {name: np.array([int(row[name]) for row in rows]) for name in names}
 
     @cached_property
-    def delays(self) -> Floats:
-        """Seconds from sending to arriving, of each message that did; if messages were recorded."""
+    def delays(self) -> Delays:
+        """How long each message that arrived was under way; empty if these were not recorded."""
         sent: dict[tuple[int, int, int], float] = {}
-        delays = []
+        rows = []
         for line in self._all_lines("messages.jsonl"):
             step = json.loads(line)
             key = step["source"], step["destination"], step["round"]
             if step["event"] == "sent":
                 sent[key] = step["time_s"]
             elif step["event"] == "arrived" and key in sent:
-                delays.append(step["time_s"] - sent.pop(key))
-        return np.array(delays)
+                rows.append((*key[:2], step["time_s"] - sent.pop(key)))
+        source, destination, value = np.array(rows, dtype=float).reshape(-1, 3).T
+        return Delays(source.astype(np.int64), destination.astype(np.int64), value)
 
     @cached_property
     def durations(self) -> Series:

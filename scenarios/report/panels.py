@@ -203,7 +203,8 @@ def _network(run: RunFolder) -> list[Panel]:
             "edges",
             "Each edge",
             "From a sender (column) to a receiver (row), over the whole run; choose above: bytes "
-            "sent in MB, or what became of the messages as % of those sent. Grey: no such edge.",
+            "sent in MB, what became of the messages as % of those sent, and, of a run with "
+            "record.messages, their mean delay in ms. Grey: no such edge.",
             edge_map(run),
             "No message was counted, or the run has too many peers for a map.",
             wide=True,

@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 
 from graphs.types import Graph
-from scenarios.report.charts import Chart, chart, percent, single, slide
+from scenarios.report.charts import Chart, chart, mean_of_cells, percent, single, slide
 from scenarios.report.folder import Floats, Merges, RunFolder, Series
 from scenarios.report.styles import SCALE, STYLES, UNKNOWN
 
@@ -118,14 +118,10 @@ def after_each(series: Series, peers: Sequence[int], rounds: Sequence[int]) -> F
 
 def heeded(merges: Merges, peers: Sequence[int], frames: Sequence[tuple[int, int]]) -> Floats:
     """The mean share of each sender in a server's models of some rounds; NaN: it sent none."""
-    table = np.full((len(frames), len(peers)), np.nan)
-    for k, (first, last) in enumerate(frames):
-        now = (merges.round >= first) & (merges.round <= last)
-        for column, peer in enumerate(peers):
-            shares = merges.influence[now & (merges.sender == peer)]
-            if len(shares):
-                table[k, column] = shares.mean()
-    return table
+    frame = np.searchsorted([last for _, last in frames], merges.round)
+    where = frame * len(peers) + np.searchsorted(peers, merges.sender)
+    mean = mean_of_cells(where, merges.influence, len(frames) * len(peers))
+    return mean.reshape(len(frames), len(peers))
 
 
 def positions(graph: Graph, server: int | None) -> dict[int, tuple[float, float]]:

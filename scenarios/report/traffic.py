@@ -1,11 +1,10 @@
 """Charts of the network: what each edge carried, what was lost or late, how long things took."""
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
-from scenarios.report.charts import Chart, categories, chart, single, whole
-from scenarios.report.folder import RunFolder
+from scenarios.report.charts import Chart, categories, chart, mean_of_cells, single, whole
+from scenarios.report.folder import Floats, RunFolder
 from scenarios.report.styles import SCALE, STYLES
 
 MOST_CELLS = 250_000
@@ -20,11 +19,10 @@ _FATES = (
 )
 _OVER = {"fgcolor": "white", "fillmode": "overlay"}
 _MEASURES = {
-    "bytes": ("sent (MB)", 1e-6),
-    "dropped": ("lost on the link (% of the sent)", 100.0),
-    "late": ("too late (% of the sent)", 100.0),
-    "rejected": ("rejected (% of the sent)", 100.0),
-    "accepted": ("accepted (% of the sent)", 100.0),
+    "dropped": "lost on the link (% of the sent)",
+    "late": "too late (% of the sent)",
+    "rejected": "rejected (% of the sent)",
+    "accepted": "accepted (% of the sent)",
 }
 
 
@@ -37,24 +35,25 @@ def edge_map(run: RunFolder) -> Chart | None:
         return None
     at = np.searchsorted(peers, edges["destination"]), np.searchsorted(peers, edges["source"])
     x = [f"{'adv. ' if run.groups[peer] == 'adversary' else ''}{peer}" for peer in peers]
+    measures = _measures(run)
     traces: list[Chart] = []
-    buttons: list[dict[str, Any]] = []
-    for column, (title, factor) in _MEASURES.items():
+    for title, amount in measures.items():
         table = np.full((len(peers), len(peers)), np.nan, dtype=np.float32)
-        amount = edges[column] * factor
-        table[at] = amount if column == "bytes" else amount / np.maximum(1, edges["sent"])
+        table[at] = amount
         traces.append(
             go.Heatmap(
-                x=x, y=x, z=np.round(table, 5), zmin=0, zmax=float(np.nanmax(table)) or 1.0,
+                x=x, y=x, z=np.round(table, 5), zmin=0, zmax=_most(table),
                 colorscale=SCALE, hoverongaps=False,
                 colorbar={"title": {"text": title, "side": "right"}, "thickness": 14},
                 xgap=1 if len(peers) <= 50 else 0, ygap=1 if len(peers) <= 50 else 0,
-                visible=not buttons,
+                visible=not traces,
                 hovertemplate=f"from %{{x}} to %{{y}}<br>{title}: %{{z:.4g}}<extra></extra>",
             )
         )  # fmt: skip
-        shown = [name == column for name in _MEASURES]
-        buttons.append({"label": title, "method": "restyle", "args": ["visible", shown]})
+    buttons = [
+        {"label": title, "method": "restyle", "args": ["visible", [t == title for t in measures]]}
+        for title in measures
+    ]
     figure = chart(
         traces, "from", "to", height=520, plot_bgcolor="#E6E6E6",
         xaxis=categories(x), yaxis=categories(x),
@@ -62,6 +61,30 @@ def edge_map(run: RunFolder) -> Chart | None:
     menu = {"x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "buttons": buttons}
     figure.update_layout(updatemenus=[menu])
     return figure
+
+
+def _measures(run: RunFolder) -> dict[str, Floats]:
+    """What the map of edges can show, by title; one value for each row of messages.csv."""
+    edges, delays_of = run.edges, run.delays
+    sent = np.maximum(1, edges["sent"])
+    measures = {"sent (MB)": edges["bytes"] / 1e6}
+    measures |= {title: 100 * edges[column] / sent for column, title in _MEASURES.items()}
+    if len(delays_of):
+        size = 1 + max(run.groups)
+        means = mean_of_cells(
+            delays_of.source * size + delays_of.destination, delays_of.value, size * size
+        )
+        measures["mean delay (ms)"] = 1000 * means[edges["source"] * size + edges["destination"]]
+    return measures
+
+
+def _most(table: npt.NDArray[np.float32]) -> float:
+    """The end of a colour scale: 1 if all is 0 or nothing is known."""
+    return float(np.nan_to_num(table).max()) or 1.0
+
+
+def _bins(count: int) -> int:
+    return min(60, 5 + int(count**0.5))
 
 
 def _any_sent(run: RunFolder) -> bool:
@@ -176,7 +199,7 @@ def delays(run: RunFolder) -> Chart | None:
 
     if not len(run.delays):
         return None
-    counts, bounds = np.histogram(1000 * run.delays, bins=min(60, 5 + int(len(run.delays) ** 0.5)))
+    counts, bounds = np.histogram(1000 * run.delays.value, bins=_bins(len(run.delays)))
     middle = (bounds[:-1] + bounds[1:]) / 2
     bars = go.Bar(
         x=single(middle), y=single(100 * counts / counts.sum()), customdata=counts,
@@ -184,5 +207,10 @@ def delays(run: RunFolder) -> Chart | None:
         hovertemplate="about %{x:.1f} ms<br>%{customdata:,} messages, %{y:.1f} %<extra></extra>",
     )  # fmt: skip
     return chart(
-        [bars], "from sending to arriving (ms, virtual)", "messages (%)", height=340, bargap=0
+        [bars],
+        "from sending to arriving (ms, virtual)",
+        "messages (%)",
+        height=340,
+        bargap=0,
+        showlegend=False,
     )

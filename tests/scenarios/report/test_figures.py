@@ -12,16 +12,16 @@ import pytest
 
 from p2pfl.errors import ScenarioError
 from scenarios.report.charts import chained, frames_of
-from scenarios.report.decisions import decision_map, rates
+from scenarios.report.decisions import decision_map, measured, rates
 from scenarios.report.folder import Series, read_folder
 from scenarios.report.headline import alarms, headline
 from scenarios.report.learning import curves, mean_of
 from scenarios.report.page import page, write_report
-from scenarios.report.place import by_place, covariates, means_along
-from scenarios.report.spread import after_each, some_rounds, spread
+from scenarios.report.place import by_client, by_place, covariates, means_along
+from scenarios.report.spread import after_each, heeded, some_rounds, spread
 from scenarios.report.traffic import delays, edge_map, fates, round_times, staleness
 
-MEASURES = ("bytes", "dropped", "late", "rejected", "accepted")
+MEASURES = ("bytes", "dropped", "late", "rejected", "accepted", "delay")
 
 
 def table(folder, name):
@@ -131,12 +131,24 @@ def test_the_network_panel(folder):
     rows = table(folder, "messages")
     drawn = edge_map(run)
     names = [name.removeprefix("adv. ") for name in drawn.data[0].x]
+    steps = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
+    sent, under_way = {}, defaultdict(list)
+    for step in steps:
+        edge = str(step["source"]), str(step["destination"])
+        if step["event"] == "sent":
+            sent[edge, step["round"]] = step["time_s"]
+        elif step["event"] == "arrived":
+            under_way[edge].append(1000 * (step["time_s"] - sent[edge, step["round"]]))
     for trace, column in zip(drawn.data, MEASURES, strict=True):
         for row in rows:
             shown = trace.z[names.index(row["destination"])][names.index(row["source"])]
-            part = float(row[column])
-            want = part / 1e6 if column == "bytes" else 100 * part / float(row["sent"])
-            assert shown == pytest.approx(want, abs=1e-4)
+            if column == "delay":
+                want = mean(under_way[row["source"], row["destination"]])
+            elif column == "bytes":
+                want = float(row["bytes"]) / 1e6
+            else:
+                want = 100 * float(row[column]) / float(row["sent"])
+            assert shown == pytest.approx(want, rel=1e-5, abs=1e-4)
     roles = {int(k): g.partition("_")[0] for k, g in run.groups.items()}
     kind = "benign to benign"
     between = [
@@ -149,10 +161,9 @@ def test_the_network_panel(folder):
     assert late.x[at] == pytest.approx(100 * late.customdata[at] / total)
     counts = sum(trace.customdata.sum() for trace in staleness(run).data)
     assert counts == len(table(folder, "edges"))
-    steps = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
     arrived = sum(step["event"] == "arrived" for step in steps)
     assert delays(run).data[0].customdata.sum() == arrived == len(run.delays)
-    assert run.delays.min() > 0
+    assert run.delays.value.min() > 0
     slowest, median, fastest = (trace.y for trace in round_times(run).data)
     assert (slowest >= median).all()
     assert (median >= fastest).all()
@@ -185,6 +196,37 @@ def test_the_graph_has_a_frame_for_each_round(folder):
     assert sorted(colours.tolist()) == pytest.approx(
         sorted(100 * x for x in want.values()), abs=1e-3
     )
+
+
+def test_what_the_defense_measured_is_told_by_truth(folder):
+    run = read_folder(folder)
+    hostile = set(run.summary["adversaries"])
+    of = defaultdict(list)
+    for row in table(folder, "decisions"):
+        if row["quantity"] == "recorded" and row["round"] == "6":
+            of[int(row["sender"]) in hostile].append(float(row["value"]))
+    drawn = measured(run)
+    first = drawn.layout.updatemenus[0].buttons[0]
+    assert first.label == "recorded"
+    medians = [t for t, on in zip(drawn.data, first.args[0]["visible"], strict=True)
+               if on and t.showlegend]  # fmt: skip
+    assert [t.name for t in medians] == ["benign senders", "adversaries"]
+    for trace, key in zip(medians, (False, True), strict=True):
+        assert trace.y[-1] == pytest.approx(np.median(of[key]))
+
+
+def test_what_a_server_gave_each_client(reported):
+    folder = reported("server").folder
+    run = read_folder(folder)
+    shares = heeded(run.merges, list(run.groups), [(1, 2), (3, 4)])
+    rows = table(folder, "edges")
+    for k, rounds in enumerate((("1", "2"), ("3", "4"))):
+        for column, peer in enumerate(run.groups):
+            of = [float(r["influence"]) for r in rows
+                  if r["sender"] == str(peer) and r["round"] in rounds]  # fmt: skip
+            assert shares[k, column] == pytest.approx(mean(of) if of else np.nan, nan_ok=True)
+    assert run.server == 7
+    assert by_client(run) is not None
 
 
 def test_rates_over_rounds(folder):
