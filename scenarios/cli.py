@@ -113,6 +113,9 @@ def run(
         typer.Option(metavar="DIR", help="The run folder; by default ./runs/NAME-N. A new one."),
     ] = None,
     data: DataFolder = None,
+    report: Annotated[
+        bool, typer.Option(help="Make report.html at the end; `p2pfl report` can do it later.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario and write its run folder."""
@@ -125,13 +128,24 @@ def run(
 
     watcher = ConsoleWatcher(Console(stderr=as_json))
     try:
-        record = run_scenario(loaded, out=out, data=data, watcher=watcher)
+        record = run_scenario(loaded, out=out, data=data, watcher=watcher, report=report)
     finally:
         watcher.stop()
     if as_json:
         _print_json({"folder": str(record.folder), **record.summary})
     if record.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders.")],
+) -> None:
+    """Make report.html of runs anew, from their folders alone."""
+    from scenarios.report.page import write_report
+
+    for folder in folders:
+        print(write_report(folder))
 
 
 @app.command()

@@ -202,9 +202,9 @@ def _closing(record: Record) -> list[str]:
     if summary["status"] != "done":
         lines.append(f"[red]{summary['status']}[/]: what was recorded until then is kept")
     lines.append(f"run folder: {escape(str(record.folder))}")
-    picture = record.folder / "report.png"
-    if picture.exists():
-        lines.append(f"picture:    {escape(str(picture))}")
+    for name, file in (("picture:   ", "report.png"), ("report:    ", "report.html")):
+        if (record.folder / file).exists():
+            lines.append(f"{name} {escape(str(record.folder / file))}")
     return lines
 
 

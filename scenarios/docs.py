@@ -62,6 +62,22 @@ def source(cls: type) -> str:
     return unmarked(" ".join(" ".join(under).split()))
 
 
+def departures(cls: type) -> dict[str, str]:
+    """Where the class's module says that it is not, or may not be, what its source published.
+
+    By heading: the indented text under each line of the module's docstring that begins with
+    ``Departs from`` or speaks of ``our reading``; paragraphs are apart by an empty line.
+    """
+    module = inspect.getmodule(cls)
+    lines = inspect.cleandoc((module.__doc__ if module else None) or "").splitlines()
+    found = {}
+    for k, line in enumerate(lines):
+        if line.startswith("Departs from") or (line.endswith("our reading:") and line[0] != " "):
+            under = takewhile(lambda text: not text or text.startswith(" "), lines[k + 1 :])
+            found[line.rstrip(":")] = unmarked(dedent("\n".join(under)).strip())
+    return found
+
+
 def unmarked(text: str) -> str:
     """A docstring's text without its markup: code stands between single backquotes.
 

@@ -23,6 +23,7 @@ from scenarios.loader import Loaded, dump
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
 from scenarios.report.grad_cam import draw_grad_cams
+from scenarios.report.page import write_report
 from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
@@ -63,6 +64,7 @@ def run(
     data: Path | None = None,
     watcher: Watcher | None = None,
     picture: bool = True,
+    report: bool = False,
 ) -> Record:
     """Run a scenario.
 
@@ -73,6 +75,7 @@ def run(
         watcher: Told how it goes.
         picture: Whether to draw report.png, which takes half a second. Pictures that the scenario
             asks for are drawn in any case.
+        report: Whether to make report.html, which takes some seconds, as ``p2pfl run`` does.
 
     Returns:
         The record. After Ctrl-C or SIGTERM its status is ``interrupted``.
@@ -85,7 +88,8 @@ def run(
     with Stop().handling() as stop:
         experiment = build(loaded, data)
         folder = new_folder(out, loaded.scenario.name)
-        return _Run(experiment, folder, watcher or Watcher(), stop, began, picture).whole()
+        shown = (picture, report)
+        return _Run(experiment, folder, watcher or Watcher(), stop, began, *shown).whole()
 
 
 class _Run:
@@ -99,6 +103,7 @@ class _Run:
         stop: Stop,
         began: float,
         picture: bool,
+        report: bool,
     ) -> None:
         self.experiment = experiment
         self.folder = folder
@@ -106,6 +111,7 @@ class _Run:
         self.stop = stop
         self.began = began
         self.picture = picture
+        self.report = report
         self.log = _open_log(folder / "log.txt")
         self.status: Status = "running"
         self.error: str | None = None
@@ -225,6 +231,8 @@ class _Run:
                 draw(self.folder)
             draw_kept(self.folder, self.experiment)
             draw_grad_cams(self.folder, self.experiment)
+            if self.report:
+                write_report(self.folder)
         except Exception:  # a run does not fail for its pictures
             self.log.exception("a picture could not be drawn")
 

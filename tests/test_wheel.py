@@ -25,7 +25,7 @@ def test_the_wheel_holds_what_the_packages_hold(wheel):
         wanted = {
             str(path.relative_to(ROOT))
             for path in (ROOT / package).rglob("*")
-            if path.suffix in (".py", ".yaml", ".txt", ".typed")
+            if path.suffix in (".py", ".yaml", ".txt", ".typed", ".html", ".css", ".js")
         }
         assert wanted
         assert wanted <= packed

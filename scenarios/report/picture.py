@@ -15,14 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from graphs.types import Graph
 from p2pfl.errors import ScenarioError
 from scenarios.files import read_table
+from scenarios.report.styles import STYLES, group_of
 
-# Okabe and Ito's palette: told apart by colour-blind readers; the shapes differ as well.
-STYLES = {
-    "server": ("server", "#009E73", "p", "-"),
-    "benign_other": ("benign, not dominated", "#0072B2", "o", "-"),
-    "benign_dominated": ("benign, dominated", "#E69F00", "s", "--"),
-    "adversary": ("adversary", "#B23A00", "D", ":"),
-}
 MOST_LABELS = 60
 """Peers up to which the graph shows their ids."""
 
@@ -38,7 +32,8 @@ def draw(folder: Path) -> Path | None:
         return None
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     graph = nx.read_graphml(folder / "topology.graphml", node_type=int)
-    groups = {node: _group(data) for node, data in graph.nodes(data=True)}
+    nodes = graph.nodes(data=True)
+    groups = {node: group_of(data["role"], data["dominated"]) for node, data in nodes}
     figure = Figure(figsize=(12, 5), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
@@ -68,12 +63,6 @@ def draw_places(graph: Graph, groups: dict[int, str], title: str, path: Path) ->
         raise ScenarioError(f"--png {path} cannot be written: {error.strerror}") from error
 
 
-def _group(data: dict[str, Any]) -> str:
-    if data["role"] in ("adversary", "server"):
-        return str(data["role"])
-    return "benign_dominated" if data["dominated"] else "benign_other"
-
-
 def _title(summary: dict[str, Any]) -> str:
     peers = summary["peers"]
     defense = summary["defense"]
@@ -89,7 +78,7 @@ def _accuracy(axes: Axes, rows: list[dict[str, str]], groups: dict[int, str]) ->
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         values[groups[int(row["peer"])]][int(row["round"])].append(100 * float(row["value"]))
-    for group, (label, colour, marker, line) in STYLES.items():
+    for group, (label, colour, marker, line, _, _) in STYLES.items():
         if group not in values:
             continue
         rounds = sorted(values[group])
@@ -114,7 +103,7 @@ def draw_graph(axes: Axes, graph: Graph, groups: dict[int, str]) -> None:
     many = len(graph) > MOST_LABELS
     size = 60 if many else 330
     nx.draw_networkx_edges(graph, position, ax=axes, alpha=0.35, arrows=False)
-    for group, (label, colour, marker, _) in STYLES.items():
+    for group, (label, colour, marker, _, _, _) in STYLES.items():
         nodes = [node for node in graph if groups[node] == group]
         if nodes:
             nx.draw_networkx_nodes(

@@ -142,7 +142,7 @@ class FakeRun:
     def __init__(self, outcome):
         self.outcome = outcome
 
-    def __call__(self, loaded, out=None, data=None, watcher=None):
+    def __call__(self, loaded, out=None, data=None, watcher=None, report=False):
         self.asked = (loaded.scenario.rounds, loaded.sets, out, data)
         if isinstance(self.outcome, BaseException):
             raise self.outcome
