@@ -8,11 +8,16 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from math import inf
+from typing import Literal
 
+from actors.budget import Budget
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.protocols.events import (
+    BudgetSpent,
+    Conclude,
     Count,
     Effect,
     Envelope,
@@ -69,6 +74,7 @@ class Engine:
         messages: bool = False,
         keeps_models: bool = False,
         prepares: frozenset[int] = frozenset(),
+        budget: Budget | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -85,8 +91,14 @@ class Engine:
             messages: Whether the observer hears of each message.
             keeps_models: Whether the observer gets the evaluated models, for measures over all.
             prepares: Whose merges want each message prepared: once a message, for all of them.
+            budget: What may be used up before the run ends; None: it ends with its last event.
         """
         self.now_ns = 0
+        self.sent_bytes = 0
+        self.spent: Literal["bytes", "virtual_s"] | None = None
+        """What of the budget was used up first; None while there is some of each left."""
+        self._most_bytes = budget.bytes if budget and budget.bytes else inf
+        self._most_ns = round(1e9 * budget.virtual_s) if budget and budget.virtual_s else None
         self.counts = {edge: EdgeCounts() for edge in sorted(edges)}
         self._protocols = protocols
         self._links = links
@@ -108,7 +120,7 @@ class Engine:
         self._finished: set[int] = set()
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Run to the end, or until ``stopping()`` says so between two events.
+        """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
 
         Returns:
             Whether the end was reached.
@@ -123,6 +135,10 @@ class Engine:
             at_ns, _, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
+            if self._most_ns is not None and at_ns > self._most_ns:
+                self.now_ns, self.spent = self._most_ns, "virtual_s"
+                self._conclude()
+                break
             self.now_ns = at_ns
             if isinstance(event, _AtDownlink):
                 self._queue_at_downlink(event.envelope)
@@ -138,7 +154,18 @@ class Engine:
                 self._show(peer, event)
             for effect in protocols[peer].on(event, at_ns):
                 self._carry_out(peer, effect)
+                if self.spent is not None:
+                    self._conclude()
+                    break
         return True
+
+    def _conclude(self) -> None:
+        """The budget is spent: nothing happens any more but what peers do to conclude."""
+        self._heap.clear()
+        for peer, protocol in enumerate(self._protocols):
+            if peer not in self._finished:
+                for effect in protocol.on(BudgetSpent(), self.now_ns):
+                    self._carry_out(peer, effect)
 
     # ------------------------------------------------------------ effects
 
@@ -166,7 +193,9 @@ class Engine:
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
-            self._observer.evaluated(self.now_ns, peer, effect.round, outcome)
+            self._observer.evaluated(self.now_ns, peer, effect.round, outcome, self.sent_bytes)
+        elif isinstance(effect, Conclude):
+            self._executor.submit(peer, Task("conclude", effect.round), ())
         elif isinstance(effect, Need):
             self._push(self.now_ns, peer, effect)
         elif isinstance(effect, Finished):
@@ -175,6 +204,10 @@ class Engine:
     def _send(self, source: int, send: Send) -> None:
         destination = send.destination
         size = self._message_bytes[source]
+        if self.sent_bytes + size > self._most_bytes:
+            self.spent = "bytes"
+            return
+        self.sent_bytes += size
         counts = self.counts[source, destination]
         counts.sent += 1
         counts.bytes += size

@@ -17,7 +17,7 @@ class Task:
 
     kind: Literal[
         "train", "offer", "craft", "prepare", "merge", "instruct", "answer",
-        "evaluate", "consensus", "digest",
+        "conclude", "evaluate", "consensus", "digest",
     ]  # fmt: skip
     round: int
     senders: tuple[int, ...] = ()

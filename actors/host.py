@@ -136,6 +136,8 @@ class Host:
         if task.kind == "merge":
             updates, prepared = inputs[: len(task.senders)], inputs[len(task.senders) :]
             return (learner.merge(task.round, task.senders, task.claimed, updates, prepared),)
+        if task.kind == "conclude":
+            return (learner.conclude(),)
         if task.kind == "evaluate":
             began = perf_counter()
             evaluated = Evaluated(learner.evaluate(task.round), perf_counter() - began)

@@ -30,6 +30,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         messages=scenario.record.messages,
         keeps_models=scenario.evaluate.consensus,
         prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
+        budget=scenario.budget,
     )
 
 

@@ -189,6 +189,8 @@ def _closing(record: Record) -> list[str]:
         f"{summary['virtual_s']:,.1f} s of virtual time in {wall['total']:.1f} s "
         f"(start-up {wall['startup']:.1f} s, rounds {wall['rounds']:.1f} s)"
     )
+    if summary["budget"]:
+        lines.append(_budget(summary))
     if summary["digest"]:
         lines.append(f"digest of the final models: {summary['digest'][:16]}")
     if summary["status"] != "done":
@@ -198,6 +200,18 @@ def _closing(record: Record) -> list[str]:
     if picture.exists():
         lines.append(f"picture:    {escape(str(picture))}")
     return lines
+
+
+def _budget(summary: Mapping[str, Any]) -> str:
+    """What of the budget ended the run, and after how many rounds."""
+    least, most = summary["rounds_done"]["least"], summary["rounds_done"]["most"]
+    rounds = f"{least}" if least == most else f"{least} to {most}"
+    budget = summary["budget"]
+    if budget["spent"] == "bytes":
+        return f"ended with its budget of {budget['bytes'] / 1e6:,.1f} MB after {rounds} rounds"
+    if budget["spent"] == "virtual_s":
+        return f"ended with its budget of {budget['virtual_s']:,.1f} s after {rounds} rounds"
+    return f"ended after its {rounds} rounds, before its budget was spent"
 
 
 class SweepWatcher:

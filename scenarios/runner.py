@@ -145,9 +145,7 @@ class _Run:
         experiment, stopping = self.experiment, self.stop.is_set
         self.executor = make_executor(experiment, stopping)
         scenario = experiment.scenario
-        self.tables = Tables(
-            self.folder, experiment.roles, self.watcher, scenario.record.messages, scenario.rounds
-        )
+        self.tables = Tables(self.folder, experiment.roles, self.watcher, scenario.record.messages)
         self.recorder = Recorder(self.tables, experiment.roles, self.executor, stopping)
         self.engine = make_engine(experiment, self.executor, self.recorder)
         self.startup_s = perf_counter() - self.began
@@ -211,6 +209,7 @@ class _Run:
             error=self.error,
             digest=self.digest,
             virtual_ns=self.engine.now_ns if self.engine else 0,
+            spent=self.engine.spent if self.engine else None,
             tables=self.tables,
             counts=self.engine.counts if self.engine else {},
             wall_s={

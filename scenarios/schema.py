@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from actors.budget import Budget
 from actors.compute import Compute
 from actors.protocols.rounds import Rounds
 from actors.resources import Runtime
@@ -181,6 +182,9 @@ class Scenario:
     """All that is drawn follows from it."""
     rounds: int
     """How many rounds each peer does, >= 1."""
+    budget: Budget | None = None
+    """What the run may use up: it ends with it, if its rounds do not end before. Null: its rounds
+    alone."""
     data: Data = field(default_factory=Data)
     """What is learned, and who has which samples."""
     model: Model
@@ -224,6 +228,11 @@ class Scenario:
             raise ValueError(f"rounds must be >= 1, got {self.rounds}")
         if isinstance(self.attack, tuple):
             _check_groups(self.attack)
+        if self.budget is not None and self.record.dummies:
+            raise ValueError(
+                "record has dummies, which are kept in the last round; with a budget nobody knows "
+                "which that is: leave out one of the two"
+            )
 
 
 def _check_groups(groups: tuple[AttackGroup, ...]) -> None:

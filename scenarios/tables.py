@@ -47,7 +47,6 @@ class Tables:
         roles: Sequence[str],
         watcher: Watcher,
         messages: bool = False,
-        rounds: int = 0,
     ) -> None:
         """Open the files.
 
@@ -56,10 +55,11 @@ class Tables:
             roles: ``benign``, ``adversary`` or ``server``, by peer.
             watcher: Told as rows are written.
             messages: Whether to write messages.jsonl, one line per message and step.
-            rounds: How many rounds the run has.
         """
         self.counts: Counter[str] = Counter()
         self.final: dict[int, Evaluated] = {}
+        self.done: dict[int, int] = {}
+        """The last round that each peer has finished."""
         self.first_at: dict[str, str] = {}
         self.evaluate_s = 0.0
         self.rates: list[FlagRates] = []
@@ -70,7 +70,7 @@ class Tables:
         self._roles = roles
         self._adversaries = frozenset(k for k, role in enumerate(roles) if role == "adversary")
         self._watcher = watcher
-        self._rounds = rounds
+        self._judged: dict[int, Counter[str]] = {}
         self._accepted: Counter[tuple[int, int]] = Counter()
         self._rejected: Counter[tuple[int, int]] = Counter()
         self._files: list[TextIO] = []
@@ -116,6 +116,8 @@ class Tables:
 
     def _write_event(self, row: Row, event: str, data: Mapping[str, object]) -> None:
         self.counts[event] += 1
+        if event == "round_end":
+            self.done[row.peer] = row.round
         line = {"time_s": row.now_ns / 1e9, "event": event, "peer": row.peer, "round": row.round}
         self._events.write(json.dumps({**line, **data}, allow_nan=False) + "\n")
         if event == "round_end":
@@ -137,7 +139,8 @@ class Tables:
             if share == share:  # a class without test samples has none
                 values[f"accuracy_class_{label}"] = share
         start = (repr(row.now_ns / 1e9), row.round, row.peer, self._roles[row.peer])
-        self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
+        measured = {**values, **row.data}
+        self._metrics.writerows((*start, name, repr(value)) for name, value in measured.items())
         self.final[row.peer] = content
         self.evaluate_s += content.seconds
         self._watcher.accuracy(row.peer, row.round, evaluation.accuracy)
@@ -202,13 +205,20 @@ class Tables:
         self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
 
     def _count_accepted(self, row: Row, decision: Decision) -> None:
-        """Whose models had a share in the result, in the second half of the run."""
-        if 2 * row.round <= self._rounds:
-            return
+        """Whose models had a share in the result."""
+        judged = self._judged.setdefault(row.round, Counter())
         for sender, share in zip(decision.senders, decision.influence, strict=True):
             role = "adversary" if sender in self._adversaries else "benign"
-            self.counts[f"{role}_rows"] += 1
-            self.counts[f"{role}_rows_accepted"] += share > 0
+            judged[f"{role}_rows"] += 1
+            judged[f"{role}_rows_accepted"] += share > 0
+
+    def accepted(self, rounds: int) -> Counter[str]:
+        """Rows of benign peers and of adversaries, and those that had a share in a result.
+
+        In the second half of so many rounds.
+        """
+        late = (judged for round_, judged in self._judged.items() if 2 * round_ > rounds)
+        return sum(late, Counter())
 
     def flush(self) -> None:
         """Hand everything to the system, so that a killed run leaves it."""

@@ -7,6 +7,7 @@ time, or at its timeout with those that are. What it receives it merges like any
 from collections.abc import Sequence
 
 from actors.protocols.events import (
+    BudgetSpent,
     Effect,
     Event,
     Handle,
@@ -65,7 +66,7 @@ class RoundsAdversary(RoundsPeer):
                 self._seen.setdefault(event.round, {})[event.peer] = event.handle
             return self._craft_if_complete()
         effects = super().on(event, now_ns)
-        if self._trained is not None and not isinstance(event, WorkDone):
+        if self._trained is not None and not isinstance(event, WorkDone | BudgetSpent):
             return [*effects, *self._craft_if_complete()]
         return effects
 

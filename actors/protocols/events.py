@@ -81,7 +81,13 @@ class Gone(NamedTuple):
     peer: int
 
 
-Event: TypeAlias = Started | Received | WorkDone | Observed | TimerFired | Resolved | Gone
+class BudgetSpent(NamedTuple):
+    """The run ends now, in the midst of this peer's round. It may conclude, and nothing else."""
+
+
+Event: TypeAlias = (
+    Started | Received | WorkDone | Observed | TimerFired | Resolved | Gone | BudgetSpent
+)
 
 
 # ---------------------------------------------------------------- effects
@@ -104,6 +110,12 @@ class Work(NamedTuple):
 
 class Evaluate(NamedTuple):
     """Measure this peer's model now; takes no virtual time and is never waited for."""
+
+    round: int
+
+
+class Conclude(NamedTuple):
+    """Go back to the model of this round, the last that the peer has finished, for good."""
 
     round: int
 
@@ -150,7 +162,7 @@ class Finished(NamedTuple):
     """This peer has done all its rounds."""
 
 
-Effect: TypeAlias = Work | Evaluate | Send | SetTimer | Need | Count | Note | Finished
+Effect: TypeAlias = Work | Evaluate | Conclude | Send | SetTimer | Need | Count | Note | Finished
 
 
 class PeerProtocol(Protocol):

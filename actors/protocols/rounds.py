@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actors.protocols.events import (
+    BudgetSpent,
+    Conclude,
     Count,
     Effect,
     Envelope,
@@ -113,6 +115,8 @@ class RoundsPeer:
             return self._next_round()
         if isinstance(event, Resolved):
             return self._resolved(event)
+        if isinstance(event, BudgetSpent):
+            return self._conclude()
         return ()
 
     # ------------------------------------------------------------ one round, step by step
@@ -220,3 +224,8 @@ class RoundsPeer:
         if self._evaluate_every and (last or self.round % self._evaluate_every == 0):
             effects.append(Evaluate(self.round))
         return [*effects, Finished()] if last else [*effects, *self._next_round()]
+
+    def _conclude(self) -> list[Effect]:
+        done = self.round - 1
+        effects: list[Effect] = [Note("budget_spent", done), Conclude(done)]
+        return [*effects, Evaluate(done)] if self._evaluate_every else effects

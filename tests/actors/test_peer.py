@@ -161,7 +161,7 @@ class Tape:
     def merged(self, now_ns, peer, round_, summary):
         self.summaries.append(summary)
 
-    def evaluated(self, now_ns, peer, round_, outcome):
+    def evaluated(self, now_ns, peer, round_, outcome, sent_bytes):
         self.summaries.append(outcome.summary)
 
 
