@@ -18,7 +18,8 @@ from rich.progress import (
 from rich.table import Table
 
 from scenarios.build import Experiment
-from scenarios.results import grid
+from scenarios.report.side_by_side import pictures
+from scenarios.results import grid, side_by_side
 from scenarios.runner import Record
 from scenarios.summary import groups_of, method_name
 from scenarios.sweep import Cell, Sweep
@@ -242,8 +243,9 @@ class SweepWatcher:
         """A cell is there."""
         self._done += 1
         self._bar.advance(self._task)
-        mean = row["benign_mean"]
-        said = row["error"] or ("-" if mean is None else f"benign {100 * mean:.1f} %")
+        mean = row["accuracy"]
+        who = "benign" if row["benign_mean"] is not None else "server"
+        said = row["error"] or ("-" if mean is None else f"{who} {100 * mean:.1f} %")
         names = ", ".join(name for name in cell.names if name)
         text = f"{self._done}/{self._cells}  {names}: {said}"
         if row["error"] or not self._console.is_terminal:
@@ -258,7 +260,37 @@ def _over(sweep: Sweep) -> str:
 
 
 def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The benign mean over the first two axes, and where the rest is."""
+    """The benign mean over the first two axes, or the methods, and where the rest is."""
+    if sweep.compares:
+        _show_methods(sweep, rows, console)
+    else:
+        _show_grid(sweep, rows, console)
+    failed = sum(row["status"] != "done" for row in rows)
+    if failed:
+        console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
+    console.print(f"results: {escape(str(sweep.folder / 'results.csv'))}", soft_wrap=True)
+    for picture in pictures(sweep):
+        console.print(f"picture: {escape(str(picture))}", soft_wrap=True)
+
+
+def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    header, *lines = side_by_side(sweep, rows)
+    console.print(
+        "methods side by side: accuracy of the server's model, or mean of the benign peers, and "
+        "ASR in %, when their runs ended",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table()
+    for column in header:
+        numbers = column not in ("ended by", *(axis.key for axis in sweep.axes))
+        table.add_column(column, justify="right" if numbers else "left")
+    for line in lines:
+        table.add_row(*map(escape, line))
+    console.print(table)
+
+
+def _show_grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     header, *lines = grid(sweep, rows, "benign_mean")
     console.print(f"mean accuracy of benign peers in %{_over(sweep)}", highlight=False)
     width = max(len(line[0]) for line in [header, *lines]) + 4
@@ -273,7 +305,3 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
         for line in lines:
             table.add_row(line[0], *line[columns])
         console.print(table)
-    failed = sum(row["status"] != "done" for row in rows)
-    if failed:
-        console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
-    console.print(f"results: {escape(str(sweep.folder / 'results.csv'))}", soft_wrap=True)

@@ -37,6 +37,9 @@ class Data:
     """Take so many training samples, each class in proportion; null takes all."""
     test_samples: int | None = None
     """Take so many test samples, each class in proportion; null takes all."""
+    withheld: int = 0
+    """Give nobody so many training samples: those that a server that holds out as many would keep.
+    ``compare`` sets it, so that all methods deal the same samples to the peers."""
     adversary_data: Literal["own", "all_classes", "shared"] = "own"
     """What adversaries train on: their part; as many samples of all classes; one part for all."""
     assign: Literal["random", "by_community", "by_distance", "adversary_side"] = "random"
@@ -49,6 +52,8 @@ class Data:
         ):
             if count is not None and count < 1:
                 raise ValueError(f"{name} must be >= 1, or null for all, got {count}")
+        if self.withheld < 0:
+            raise ValueError(f"withheld must be >= 0 samples, got {self.withheld}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
