@@ -118,6 +118,7 @@ class Engine:
         for source, destination in self.counts:
             self._neighbours.setdefault(source, []).append(destination)
         self._finished: set[int] = set()
+        self._lost: set[int] = set()
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
@@ -135,6 +136,8 @@ class Engine:
             at_ns, _, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
+            if peer in self._lost and not isinstance(event, _AtDownlink | Received):
+                continue
             if self._most_ns is not None and at_ns > self._most_ns:
                 self.now_ns, self.spent = self._most_ns, "virtual_s"
                 self._conclude()
@@ -150,6 +153,8 @@ class Engine:
                 event = Resolved(event.tag, *self._executor.fetch([event.handle]))
             if isinstance(event, Received):
                 self._arrive(event.envelope)
+                if peer in self._lost:
+                    continue
             elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
                 self._show(peer, event)
             for effect in protocols[peer].on(event, at_ns):
@@ -158,6 +163,16 @@ class Engine:
                     self._conclude()
                     break
         return True
+
+    def lose(self, peer: int) -> None:
+        """A peer's process died: it does nothing any more, and who waits for it learns of it."""
+        if peer not in self._lost:
+            self._lost.add(peer)
+            if peer not in self._finished:
+                self._finish(peer)
+            for adversary in self._watchers.get(peer, ()):
+                if (peer, adversary) not in self.counts:
+                    self._push(self.now_ns, adversary, Gone(peer))
 
     def _conclude(self) -> None:
         """The budget is spent: nothing happens any more but what peers do to conclude."""

@@ -109,6 +109,7 @@ def summarise(
         "merges": happened.get("merges", 0),
         "timeouts": happened.get("timeout", 0),
         "flags": happened.get("flag", 0),
+        "lost": {str(peer): tables.lost[peer] for peer in sorted(tables.lost)} if tables else {},
         "messages": tables.write_messages(counts) if tables else {},
         "warnings": [*experiment.warnings, *_lessons(tables)],
         "digest": digest,
@@ -165,6 +166,12 @@ def _lessons(tables: Tables | None) -> list[str]:
     if tables is None:
         return []
     lessons = []
+    if tables.lost:
+        peers = ", ".join(map(str, sorted(tables.lost)))
+        lessons.append(
+            f"the process of peers {peers} died; silent since round {min(tables.lost.values())}, "
+            "they are in no figure"
+        )
     for name, what in (
         ("shortfall", "the defense could not be computed and on_shortfall decided"),
         ("unguaranteed", "the rule was computed without its guarantee"),

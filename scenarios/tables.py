@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from actors.host import Consensus, Evaluated
+from actors.lost import Lost
 from actors.observer import EdgeCounts
 from actors.protocols.events import Envelope, Handle
 from p2pfl.learner.decision import Decision
@@ -60,6 +61,8 @@ class Tables:
         self.final: dict[int, Evaluated] = {}
         self.done: dict[int, int] = {}
         """The last round that each peer has finished."""
+        self.lost: dict[int, int] = {}
+        """Peers whose process died, and the round of the first result that did not come."""
         self.first_at: dict[str, str] = {}
         self.evaluate_s = 0.0
         self.rates: list[FlagRates] = []
@@ -104,7 +107,9 @@ class Tables:
 
     def write(self, row: Row, content: object) -> None:
         """Append what came of a row, whose content is at hand now (None: it has none)."""
-        if isinstance(content, Evaluated):
+        if isinstance(content, Lost):
+            self._lose(row.peer, row.round)
+        elif isinstance(content, Evaluated):
             self._write_metrics(row, content)
         elif isinstance(content, Consensus):
             row_of_all = (repr(row.now_ns / 1e9), row.round, "", "benign")
@@ -113,6 +118,10 @@ class Tables:
             self._write_decision(row, content)
         else:
             self._write_event(row, row.what, row.data)
+
+    def _lose(self, peer: int, round_: int) -> None:
+        self.lost.setdefault(peer, round_)
+        self.final.pop(peer, None)
 
     def _write_event(self, row: Row, event: str, data: Mapping[str, object]) -> None:
         self.counts[event] += 1
@@ -148,6 +157,8 @@ class Tables:
     def _write_decision(self, row: Row, decision: Decision) -> None:
         for sender in decision.senders:
             self._accepted[sender, row.peer] += 1
+        for sender in decision.missing:
+            self._lose(sender, row.round)
         for sender in decision.rejected:
             self._rejected[sender, row.peer] += 1
             if self._roles[sender] == "benign":

@@ -10,6 +10,7 @@ from actors.protocols.events import (
     BudgetSpent,
     Effect,
     Event,
+    Gone,
     Handle,
     Note,
     Observed,
@@ -65,6 +66,8 @@ class RoundsAdversary(RoundsPeer):
             if event.round >= self.round:
                 self._seen.setdefault(event.round, {})[event.peer] = event.handle
             return self._craft_if_complete()
+        if isinstance(event, Gone):
+            self._watches -= {event.peer}
         effects = super().on(event, now_ns)
         if self._trained is not None and not isinstance(event, WorkDone | BudgetSpent):
             return [*effects, *self._craft_if_complete()]

@@ -76,7 +76,8 @@ class Resolved(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """A neighbour has ended, and nothing of it is in flight any more."""
+    """A neighbour has ended, and nothing of it is in flight any more; or an adversary was shown
+    what that peer trained, and it was lost."""
 
     peer: int
 

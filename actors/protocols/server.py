@@ -159,6 +159,9 @@ class ClientAdversary(ClientPeer):
             if event.tag != ("craft", self.round) or self._trained is None:
                 return ()
             return [Note("craft_timeout", self.round), self._craft()]
+        if isinstance(event, Gone) and event.peer != self._server:
+            self._watches -= {event.peer}
+            return self._craft_if_complete()
         return super().on(event, now_ns)
 
     def _done(self, event: WorkDone) -> Sequence[Effect]:
