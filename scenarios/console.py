@@ -283,8 +283,8 @@ def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Cons
     )
     table = Table()
     for column in header:
-        numbers = column not in ("ended by", *(axis.key for axis in sweep.axes))
-        table.add_column(column, justify="right" if numbers else "left")
+        named = column in {axis.key for axis in sweep.axes}
+        table.add_column(column, justify="left" if named else "right", no_wrap=not named)
     for line in lines:
         table.add_row(*map(escape, line))
     console.print(table)
