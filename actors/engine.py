@@ -177,10 +177,14 @@ class Engine:
     def _conclude(self) -> None:
         """The budget is spent: nothing happens any more but what peers do to conclude."""
         self._heap.clear()
+        cut_short = False
         for peer, protocol in enumerate(self._protocols):
             if peer not in self._finished:
                 for effect in protocol.on(BudgetSpent(), self.now_ns):
                     self._carry_out(peer, effect)
+                    cut_short = True
+        if not cut_short:  # all rounds were over; what is late changed nothing any more
+            self.spent = None
 
     # ------------------------------------------------------------ effects
 

@@ -87,6 +87,17 @@ def test_a_run_with_enough_is_the_run_without_a_budget(emulation):
     assert vars(rich.tape) == vars(plain.tape)
 
 
+def test_a_budget_that_cuts_off_late_messages_alone_was_not_spent(emulation):
+    """Both peers give up waiting at 1.5 s and are done; their messages arrive at 11 s."""
+    late = Network(latency=Constant(ms=10_000))
+    how = Rounds(timeout_s=0.5)
+    run = emulation(PAIR, late, settings=how, budget=Budget(virtual_s=5)).run()
+    assert run.engine.spent is None
+    assert concluded(run) == []
+    assert len(run.tape.merges) == 2
+    assert run.engine.counts[0, 1].in_flight == 1
+
+
 def test_nothing_happens_after_the_end(emulation):
     run = emulation(PAIR, SLOW, rounds=9, budget=Budget(virtual_s=1.5)).run()
     events = len(run.log)

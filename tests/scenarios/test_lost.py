@@ -7,7 +7,7 @@ import pytest
 
 from p2pfl.errors import PeerLost
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 # Kills its own process in the middle of a round, as the system does when memory runs out.
 MODULE = """
