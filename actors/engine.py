@@ -8,14 +8,18 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import NamedTuple, TypeAlias
+from math import inf
+from typing import Literal, NamedTuple, TypeAlias
 
+from actors.budget import Budget
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.presence import Presence
 from actors.protocols.events import (
     Away,
+    BudgetSpent,
+    Conclude,
     Count,
     Effect,
     Envelope,
@@ -104,6 +108,7 @@ class Engine:
         prepares: frozenset[int] = frozenset(),
         timeline: Timeline | None = None,
         open_edges: OpenEdges | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -122,8 +127,14 @@ class Engine:
             prepares: Whose merges want each message prepared: once a message, for all of them.
             timeline: Who comes and goes, and which links open and close; None: nothing changes.
             open_edges: Which links are open in which step of a graph that varies by time.
+            budget: What may be used up before the run ends; None: it ends with its last event.
         """
         self.now_ns = 0
+        self.sent_bytes = 0
+        self.spent: Literal["bytes", "virtual_s"] | None = None
+        """What of the budget was used up first; None while there is some of each left."""
+        self._most_bytes = budget.bytes if budget and budget.bytes else inf
+        self._most_ns = round(1e9 * budget.virtual_s) if budget and budget.virtual_s else None
         self.counts = {edge: EdgeCounts() for edge in sorted(edges)}
         self._protocols = protocols
         self._links = links
@@ -150,9 +161,10 @@ class Engine:
         changes = bool(timeline) or open_edges is not None
         self._presence = Presence.at_start(self._timeline) if changes else None
         """None where everybody is there and every link is open, always."""
+        self._lost: set[int] = set()
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Run to the end, or until ``stopping()`` says so between two events.
+        """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
 
         Returns:
             Whether the end was reached.
@@ -166,12 +178,18 @@ class Engine:
             at_ns, sequence, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
+            if self._most_ns is not None and at_ns > self._most_ns:
+                self.now_ns, self.spent = self._most_ns, "virtual_s"
+                self._conclude()
+                break
             if isinstance(event, Change | _Toggle | _Step):
                 self._change(at_ns, event)
                 if self._presence is not None:
                     self._presence.timed -= isinstance(event, Change)
                 continue
             if self._presence is not None and self._keeps(at_ns, sequence, peer, event):
+                continue
+            if peer in self._lost and not isinstance(event, _AtDownlink | _Again | Received):
                 continue
             self.now_ns = at_ns
             if isinstance(event, _AtDownlink):
@@ -187,11 +205,38 @@ class Engine:
                 event = Resolved(event.tag, *self._executor.fetch([event.handle]))
             if isinstance(event, Received):
                 self._arrive(event.envelope)
+                if peer in self._lost:
+                    continue
             elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
                 self._show(peer, event)
             for effect in protocols[peer].on(event, at_ns):
                 self._carry_out(peer, effect)
+                if self.spent is not None:
+                    self._conclude()
+                    break
         return True
+
+    def lose(self, peer: int) -> None:
+        """A peer's process died: it does nothing any more, and who waits for it learns of it."""
+        if peer not in self._lost:
+            self._lost.add(peer)
+            if peer not in self._finished:
+                self._finish(peer)
+            for adversary in self._watchers.get(peer, ()):
+                if (peer, adversary) not in self.counts:
+                    self._push(self.now_ns, adversary, Gone(peer))
+
+    def _conclude(self) -> None:
+        """The budget is spent: nothing happens any more but what peers do to conclude."""
+        self._heap.clear()
+        cut_short = False
+        for peer, protocol in enumerate(self._protocols):
+            if peer not in self._finished:
+                for effect in protocol.on(BudgetSpent(), self.now_ns):
+                    self._carry_out(peer, effect)
+                    cut_short = True
+        if not cut_short:  # all rounds were over; what is late changed nothing any more
+            self.spent = None
 
     # ------------------------------------------------------------ effects
 
@@ -222,7 +267,9 @@ class Engine:
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
-            self._observer.evaluated(self.now_ns, peer, effect.round, outcome)
+            self._observer.evaluated(self.now_ns, peer, effect.round, outcome, self.sent_bytes)
+        elif isinstance(effect, Conclude):
+            self._executor.submit(peer, Task("conclude", effect.round), ())
         elif isinstance(effect, Need):
             self._push(self.now_ns, peer, effect)
         elif isinstance(effect, Finished):
@@ -233,6 +280,10 @@ class Engine:
         if self._presence is not None and (source, destination) in self._presence.closed:
             return  # there is no such edge now
         size = self._message_bytes[source]
+        if self.sent_bytes + size > self._most_bytes:
+            self.spent = "bytes"
+            return
+        self.sent_bytes += size
         counts = self.counts[source, destination]
         counts.sent += 1
         counts.bytes += size
@@ -249,7 +300,7 @@ class Engine:
         if self._presence is not None and not self._presence.reaches(source, destination):
             at_ns = None  # it has drawn all the same, so no event moves a later message's draws
         if at_ns is None:
-            if self._lost(envelope, tries + 1):
+            if self._will_retry(envelope, tries + 1):
                 return
         else:
             if self._messages:
@@ -265,7 +316,7 @@ class Engine:
         if self._held:
             self._let_go(source, destination)
 
-    def _lost(self, envelope: Envelope, tries: int) -> bool:
+    def _will_retry(self, envelope: Envelope, tries: int) -> bool:
         """A message was lost after so many tries. Returns whether it will be sent again."""
         source, destination = envelope.source, envelope.destination
         counts = self.counts[source, destination]

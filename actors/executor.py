@@ -17,7 +17,7 @@ class Task:
 
     kind: Literal[
         "train", "offer", "craft", "prepare", "merge", "instruct", "answer",
-        "evaluate", "consensus", "digest", "model", "renew",
+        "conclude", "evaluate", "consensus", "digest", "model", "renew",
     ]  # fmt: skip
     round: int
     senders: tuple[int, ...] = ()
@@ -45,7 +45,7 @@ class Executor(Protocol):
     def submit(self, peer: int, task: Task, inputs: Sequence[Handle]) -> Outcome:
         """Start a task. May wait until earlier ones have made room.
 
-        That a process is gone shows when something of it is fetched.
+        What a process that died would have given is ``actors.lost.Lost``.
         """
         ...
 
@@ -57,7 +57,7 @@ class Executor(Protocol):
         """The contents, in order; waits for them.
 
         Raises:
-            PeerLost: If a process that should have made one is gone.
+            PeerLost: If a process that should have made one is gone, and cannot be replaced.
             RunError: If a task raised; the message names peer, task and error.
         """
         ...

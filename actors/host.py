@@ -5,6 +5,7 @@ give the same bits.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import torch
 
 from actors.executor import Task
 from actors.failure import failure
+from actors.lost import Lost, without_lost
 from actors.specs import Arrays, HostSpec, PeerSpec, shared
 from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.evaluation import Evaluation, thinned, thinned_backdoor
@@ -139,6 +141,8 @@ class Host:
             trained: tuple[object, ...] = learner.train(task.round)
             return trained
         if task.kind == "answer":
+            if isinstance(inputs[0], Lost):
+                return Lost(), Lost()
             answered: tuple[object, ...] = learner.answer(task.round, inputs[0])
             return answered
         if task.kind == "instruct":
@@ -148,8 +152,12 @@ class Host:
         if task.kind == "prepare":
             return (*learner.prepare(inputs), None)
         if task.kind == "merge":
+            task, inputs, missing = without_lost(task, inputs)
             updates, prepared = inputs[: len(task.senders)], inputs[len(task.senders) :]
-            return (learner.merge(task.round, task.senders, task.claimed, updates, prepared),)
+            merged = learner.merge(task.round, task.senders, task.claimed, updates, prepared)
+            return (replace(merged, missing=missing) if missing else merged,)
+        if task.kind == "conclude":
+            return (learner.conclude(),)
         if task.kind == "evaluate":
             began = perf_counter()
             evaluated = Evaluated(learner.evaluate(task.round), perf_counter() - began)

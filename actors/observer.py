@@ -43,8 +43,13 @@ class Observer(Protocol):
         """A merge was submitted; its summary will say what it decided."""
         ...
 
-    def evaluated(self, now_ns: int, peer: int, round_: int, outcome: Outcome) -> None:
-        """An evaluation was submitted; with the evaluated model, if these are kept."""
+    def evaluated(
+        self, now_ns: int, peer: int, round_: int, outcome: Outcome, sent_bytes: int
+    ) -> None:
+        """An evaluation was submitted; with the evaluated model, if these are kept.
+
+        ``sent_bytes`` is what everybody has put on the links until now.
+        """
         ...
 
     def message(self, now_ns: int, what: str, envelope: Envelope) -> None:

@@ -28,6 +28,7 @@ from ray.exceptions import (
 from actors.executor import Outcome, Task
 from actors.failure import failure
 from actors.host import Host
+from actors.lost import Lost
 from actors.protocols.events import Handle
 from actors.resources import gpu_share
 from actors.slots import Slots
@@ -39,7 +40,16 @@ IN_FLIGHT_PER_ACTOR = 8
 
 
 class PeerActor:
-    """A Ray actor holding the learners of some peers."""
+    """A Ray actor holding the learners of some peers.
+
+    If its process dies, Ray starts another in its place, which holds nobody and never starts: it
+    answers every task with ``Lost``, those that were under way too. So those who wait for a result
+    of it get on; Ray may take half a minute until its queue is in order again.
+    """
+
+    def __init__(self) -> None:
+        self._host: Host | None = None
+        self._done = 0
 
     def start(self, blob: bytes, folders: Sequence[str], arrays: Arrays, slots: int) -> int:
         """Build the learners; returns the process id. A task, so that its errors come back whole.
@@ -58,8 +68,18 @@ class PeerActor:
         self._slots = Slots(slots)
         return os.getpid()
 
-    def run(self, peer: int, task: Task, *inputs: object) -> object:
-        """Run one task while holding one of the node's slots."""
+    def run(self, number: int, peer: int, task: Task, *inputs: object) -> object:
+        """Run one task while holding one of the node's slots.
+
+        Raises:
+            RunError: If it, or one behind it, was run already: what Ray tries again must not run
+                twice.
+        """
+        if self._host is None:
+            return Lost() if not task.outputs else (Lost(),) * (task.outputs + 1)
+        if number <= self._done:
+            raise RunError(f"task {number} of an actor came behind its task {self._done}")
+        self._done = number
         with self._slots:
             results = self._host.run(peer, task, inputs)
         return results if len(results) > 1 else results[0]
@@ -99,6 +119,7 @@ class RayExecutor:
         if self._owns_ray:
             start_ray()
         self._actors: list[Any] = []
+        self._submitted = [0] * len(groups)
         self._home: dict[int, int] = {}
         self._names: dict[str, str] = {}
         try:
@@ -122,7 +143,7 @@ class RayExecutor:
         if spec.device == "cuda":
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             gpus = gpu_share(len(groups), int(resources.get("GPU", 0)))
-        remote: Any = ray.remote(PeerActor).options(num_cpus=0, num_gpus=gpus)
+        remote: Any = ray.remote(PeerActor).options(num_cpus=0, num_gpus=gpus, max_restarts=-1)
         started = []
         for k, group in enumerate(groups):
             blob = pickle.dumps((spec, [by_id[peer] for peer in group]))
@@ -139,8 +160,11 @@ class RayExecutor:
         while len(self._pending) >= self._most and not self._stopping():
             _, waiting = ray.wait(list(self._pending), num_returns=1, timeout=0.5)
             self._pending = deque(waiting)
-        actor = self._actors[self._home[peer]]
-        returned = actor.run.options(num_returns=task.outputs + 1).remote(peer, task, *inputs)
+        home = self._home[peer]
+        actor = self._actors[home]
+        self._submitted[home] += 1
+        run = actor.run.options(num_returns=task.outputs + 1, max_task_retries=-1)
+        returned = run.remote(self._submitted[home], peer, task, *inputs)
         *updates, summary = returned if task.outputs else (returned,)
         self._pending.append(summary)
         self.most_in_flight = max(self.most_in_flight, len(self._pending))
@@ -174,13 +198,16 @@ class RayExecutor:
 
     def close(self) -> None:
         """End the actors; and Ray, if it was started here."""
-        for actor in self._actors:
-            ray.kill(actor)
-        self._actors = []
-        self._pending.clear()
         if self._owns_ray:
+            # Its actors go with it. To kill them first would have Ray say on standard output, of
+            # each task under way, that it will be tried again.
             ray.shutdown()
             self._owns_ray = False  # whoever starts Ray after this keeps it
+        else:
+            for actor in self._actors:
+                ray.kill(actor)
+        self._actors = []
+        self._pending.clear()
 
 
 def _first_line(error: BaseException) -> str:

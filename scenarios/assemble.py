@@ -33,6 +33,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         timeline=experiment.timeline,
         open_edges=experiment.open_edges,
         prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
+        budget=scenario.budget,
     )
 
 

@@ -21,6 +21,7 @@ from scenarios.build import Experiment, build
 from scenarios.console import describe
 from scenarios.guarantees import breakdown
 from scenarios.loader import dump
+from scenarios.methods import Equality
 from scenarios.summary import groups_of
 from scenarios.sweep import Sweep, naming
 from scenarios.variants import name_of
@@ -134,14 +135,17 @@ def check_sweep(sweep: Sweep, data: Path | None) -> CheckedSweep:
     """Build every cell, and run none.
 
     Raises:
-        P2PFLError: For the first cell that cannot be built, with a note that names it.
+        P2PFLError: For the first cell that cannot be built, or held against the others of a
+            comparison, with a note that names it.
     """
-    load = lru_cache(maxsize=1)(load_dataset)
+    load, equality = lru_cache(maxsize=1)(load_dataset), Equality()
     first: Experiment | None = None
     with_warnings = 0
     for cell in sweep.cells:
         with naming(sweep.axes, cell.names):
             experiment = build(cell.loaded, data, load=load)
+            if sweep.compares:
+                equality.hold(cell.names, experiment)
         first = first or experiment
         with_warnings += bool(experiment.warnings)
     assert first is not None  # a sweep has a cell

@@ -162,7 +162,10 @@ def sweep(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run every combination of a scenario's `sweep` section, and show the table."""
+    """Run every combination of a scenario's `sweep` section, and show the table.
+
+    With a section `compare`, each of its methods too, side by side: a table and a picture.
+    """
     from scenarios.sweep import load_sweep
     from scenarios.sweeper import run_sweep
 
@@ -191,12 +194,12 @@ def check(
 ) -> None:
     """Validate a scenario, plan its processes, show each neighbourhood. Runs nothing.
 
-    Of a sweep, every cell is validated, and the first one is shown.
+    Of a sweep or a comparison, every cell is validated, and the first one is shown.
     """
     from scenarios.loader import Draft
 
     draft = Draft.read(scenario, sets or ())
-    if "sweep" in draft.tree:
+    if "sweep" in draft.tree or "compare" in draft.tree:
         _check_sweep(scenario, sets or (), data, png, as_json)
         return
     loaded = draft.loaded(sets or ())

@@ -19,7 +19,8 @@ from rich.table import Table
 
 from p2pfl.models import warm_start_of
 from scenarios.build import Experiment
-from scenarios.results import grid
+from scenarios.report.side_by_side import pictures
+from scenarios.results import grid, side_by_side
 from scenarios.runner import Record
 from scenarios.summary import groups_of, method_name
 from scenarios.sweep import Cell, Sweep
@@ -197,6 +198,8 @@ def _closing(record: Record) -> list[str]:
         f"{summary['virtual_s']:,.1f} s of virtual time in {wall['total']:.1f} s "
         f"(start-up {wall['startup']:.1f} s, rounds {wall['rounds']:.1f} s)"
     )
+    if summary["budget"]:
+        lines.append(_budget(summary))
     if summary["digest"]:
         lines.append(f"digest of the final models: {summary['digest'][:16]}")
     if summary["status"] != "done":
@@ -206,6 +209,18 @@ def _closing(record: Record) -> list[str]:
         if (record.folder / file).exists():
             lines.append(f"{name} {escape(str(record.folder / file))}")
     return lines
+
+
+def _budget(summary: Mapping[str, Any]) -> str:
+    """What of the budget ended the run, and after how many rounds."""
+    least, most = summary["rounds_done"]["least"], summary["rounds_done"]["most"]
+    rounds = f"{least}" if least == most else f"{least} to {most}"
+    budget = summary["budget"]
+    if budget["spent"] == "bytes":
+        return f"ended with its budget of {budget['bytes'] / 1e6:,.1f} MB after {rounds} rounds"
+    if budget["spent"] == "virtual_s":
+        return f"ended with its budget of {budget['virtual_s']:,.1f} s after {rounds} rounds"
+    return f"ended after its {rounds} rounds, before its budget was spent"
 
 
 class SweepWatcher:
@@ -236,8 +251,9 @@ class SweepWatcher:
         """A cell is there."""
         self._done += 1
         self._bar.advance(self._task)
-        mean = row["benign_mean"]
-        said = row["error"] or ("-" if mean is None else f"benign {100 * mean:.1f} %")
+        mean = row["accuracy"]
+        who = "benign" if row["benign_mean"] is not None else "server"
+        said = row["error"] or ("-" if mean is None else f"{who} {100 * mean:.1f} %")
         names = ", ".join(name for name in cell.names if name)
         text = f"{self._done}/{self._cells}  {names}: {said}"
         if row["error"] or not self._console.is_terminal:
@@ -252,7 +268,37 @@ def _over(sweep: Sweep) -> str:
 
 
 def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The benign mean over the first two axes, and where the rest is."""
+    """The benign mean over the first two axes, or the methods, and where the rest is."""
+    if sweep.compares:
+        _show_methods(sweep, rows, console)
+    else:
+        _show_grid(sweep, rows, console)
+    failed = sum(row["status"] != "done" for row in rows)
+    if failed:
+        console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
+    console.print(f"results: {escape(str(sweep.folder / 'results.csv'))}", soft_wrap=True)
+    for picture in pictures(sweep):
+        console.print(f"picture: {escape(str(picture))}", soft_wrap=True)
+
+
+def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    header, *lines = side_by_side(sweep, rows)
+    console.print(
+        "methods side by side: accuracy of the server's model, or mean of the benign peers, and "
+        "ASR in %, when their runs ended",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table()
+    for column in header:
+        named = column in {axis.key for axis in sweep.axes}
+        table.add_column(column, justify="left" if named else "right", no_wrap=not named)
+    for line in lines:
+        table.add_row(*map(escape, line))
+    console.print(table)
+
+
+def _show_grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     header, *lines = grid(sweep, rows, "benign_mean")
     console.print(f"mean accuracy of benign peers in %{_over(sweep)}", highlight=False)
     width = max(len(line[0]) for line in [header, *lines]) + 4
@@ -267,7 +313,3 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
         for line in lines:
             table.add_row(line[0], *line[columns])
         console.print(table)
-    failed = sum(row["status"] != "done" for row in rows)
-    if failed:
-        console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
-    console.print(f"results: {escape(str(sweep.folder / 'results.csv'))}", soft_wrap=True)

@@ -32,10 +32,9 @@ def json_schema(root: type = Scenario, families: tuple[Family, ...] = FAMILIES) 
     schemas = _Schemas(families)
     top = schemas.of(root)
     if root is Scenario:
-        # A sweep is no part of one run, and stands in the same file.
-        schemas.definitions[f"{root.__module__}.{root.__qualname__}"]["properties"]["sweep"] = (
-            _SWEEP
-        )
+        # What makes many runs of a file is no part of one run, and stands in the same file.
+        top_level = schemas.definitions[f"{root.__module__}.{root.__qualname__}"]["properties"]
+        top_level |= {"sweep": _SWEEP, "compare": _COMPARE}
     return {"$schema": DRAFT, "title": "p2pfl scenario", **top, "$defs": schemas.definitions}
 
 
@@ -44,6 +43,18 @@ _SWEEP = {
     "description": "For `p2pfl sweep`: dotted keys and the values that each takes in turn.",
     "additionalProperties": {"type": "array", "minItems": 1},
     "minProperties": 1,
+}
+
+_COMPARE = {
+    "type": "array",
+    "description": "For `p2pfl sweep`: methods to set side by side, each with dotted keys to set.",
+    "minItems": 2,
+    "items": {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "set": {"type": "object"}},
+        "required": ["name", "set"],
+        "additionalProperties": False,
+    },
 }
 
 

@@ -54,6 +54,10 @@ def load(source: str | Path, sets: Sequence[str] = ()) -> Loaded:
         raise ScenarioError(
             f"{source}: has a sweep, so it is many runs: use `p2pfl sweep {source}`"
         )
+    if "compare" in draft.tree:
+        raise ScenarioError(
+            f"{source}: compares methods, so it is many runs: use `p2pfl sweep {source}`"
+        )
     return draft.loaded(sets)
 
 

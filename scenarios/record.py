@@ -60,9 +60,12 @@ class Recorder:
         """A merge: rows of edges.csv, and flags and shortfalls for the timeline."""
         self._add(Row(now_ns, peer, round_, "merge", handle=summary))
 
-    def evaluated(self, now_ns: int, peer: int, round_: int, outcome: Outcome) -> None:
+    def evaluated(
+        self, now_ns: int, peer: int, round_: int, outcome: Outcome, sent_bytes: int
+    ) -> None:
         """An evaluation: rows of metrics.csv; and one for all benign peers behind the last."""
-        self._add(Row(now_ns, peer, round_, "evaluate", handle=outcome.summary))
+        sent = {"bytes_sent": sent_bytes}
+        self._add(Row(now_ns, peer, round_, "evaluate", sent, outcome.summary))
         if outcome.updates and self._roles[peer] == "benign":
             models = self._models.setdefault(round_, {})
             models[peer] = outcome.updates[0]

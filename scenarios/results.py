@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
+from statistics import fmean
 from typing import Any
 
 from scenarios.files import replace_file
@@ -10,15 +11,18 @@ from scenarios.references import REFERENCES, Reference, beside
 from scenarios.sweep import Cell, Sweep
 
 RESULTS = (
-    "status", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated", "asr",
-    "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean", "gain_worst",
-    "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "best",
-    "late_spread", "digest", "seconds", "error",
+    "status", "accuracy", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated",
+    "asr", "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean",
+    "gain_worst", "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr",
+    "best", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent", "digest",
+    "seconds", "error",
 )  # fmt: skip
-"""Columns of results.csv after those of the axes. Accuracies, gains, asr and shares in [0, 1]; the
-five from local_only on are explained in ``scenarios.references``. ``best`` is the best accuracy of
-any round, and ``late_spread`` how far apart those of the last sixth of the rounds are, both of the
-server or of the benign peers' mean."""
+"""Columns of results.csv after those of the axes. ``accuracy`` is that of the server's model, or
+the mean of the benign peers; accuracies, gains, asr and shares are in [0, 1]; the five from
+local_only on are explained in ``scenarios.references``; ``best`` is the best accuracy of any round,
+and ``late_spread`` how far apart those of the last sixth of the rounds are, both of the server or
+of the benign peers' mean; ``rounds_done`` is the least of a peer, or the server's; ``budget_spent``
+says which budget ended the run, if one did."""
 
 _FLAGS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr")
 
@@ -35,12 +39,16 @@ def row_of(
     def mean(group: str, which: str = "mean") -> float | None:
         return (accuracy.get(group) or {}).get(which)
 
+    of_server = mean("server")
     values = (
-        summary["status"], mean("benign"), mean("benign", "worst"), mean("benign_other"),
-        mean("benign_dominated"), summary.get("asr"), summary.get("shortfalls"),
-        summary.get("without_guarantee"), *beside(summary, references).values(),
-        *map(summary.get, _FLAGS), curve.get("best"), curve.get("late_spread"),
-        summary.get("digest"), summary.get("wall_s", {}).get("total"), summary.get("error"),
+        summary["status"], mean("benign") if of_server is None else of_server, mean("benign"),
+        mean("benign", "worst"), mean("benign_other"), mean("benign_dominated"),
+        summary.get("asr"), summary.get("shortfalls"), summary.get("without_guarantee"),
+        *beside(summary, references).values(), *map(summary.get, _FLAGS), curve.get("best"),
+        curve.get("late_spread"), summary.get("rounds_done", {}).get("least"),
+        summary.get("messages", {}).get("bytes"), summary.get("virtual_s"),
+        (summary.get("budget") or {}).get("spent"), summary.get("digest"),
+        summary.get("wall_s", {}).get("total"), summary.get("error"),
     )  # fmt: skip
     keys = (axis.key for axis in sweep.axes)
     return dict(zip(keys, cell.names, strict=True)) | dict(zip(RESULTS, values, strict=True))
@@ -85,6 +93,31 @@ def grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> Iterat
                 for other in (across.names if across else [None])
             ]
             yield [f"({name})", *map(_percent, below)]
+
+
+def side_by_side(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """A table of methods: a line for each, and for each value of the other axes.
+
+    Averaged over seeds. Bytes in MB (10^6).
+    """
+    names = [axis.key for axis in sweep.axes if axis.key != "seed"]
+    yield [*names, "accuracy", "ASR", "rounds", "MB sent", "virtual s", "ended by"]
+    kept: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        kept.setdefault(tuple(row[name] for name in names), []).append(row)
+    for values, those in kept.items():
+        if any(row["status"] != "done" for row in those):
+            yield [*values, "failed", *[""] * 5]
+            continue
+        ends = {row["budget_spent"] or "rounds" for row in those}
+        yield [
+            *values,
+            *(_percent([row[column] for row in those]) for column in ("accuracy", "asr")),
+            f"{fmean(row['rounds_done'] for row in those):.4g}",
+            f"{fmean(row['bytes_sent'] for row in those) / 1e6:,.2f}",
+            f"{fmean(row['virtual_s'] for row in those):,.1f}",
+            ", ".join(sorted(ends)),
+        ]
 
 
 def _percent(values: Sequence[float | None]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from actors.engine import Engine
 from actors.executor import Executor
-from p2pfl.errors import P2PFLError
+from p2pfl.errors import P2PFLError, PeerLost
 from scenarios.assemble import final_digest, final_models, make_engine, make_executor
 from scenarios.build import Experiment, build
 from scenarios.files import read_table, replace_file
@@ -124,6 +124,7 @@ class _Run:
         self.executor: Executor | None = None
         self.tables: Tables | None = None
         self.recorder: Recorder | None = None
+        self.missed: set[int] = set()
 
     def whole(self) -> Record:
         try:
@@ -159,9 +160,7 @@ class _Run:
         experiment, stopping = self.experiment, self.stop.is_set
         self.executor = make_executor(experiment, stopping)
         scenario = experiment.scenario
-        self.tables = Tables(
-            self.folder, experiment.roles, self.watcher, scenario.record.messages, scenario.rounds
-        )
+        self.tables = Tables(self.folder, experiment.roles, self.watcher, scenario.record.messages)
         self.recorder = Recorder(self.tables, experiment.roles, self.executor, stopping)
         self.engine = make_engine(experiment, self.executor, self.recorder)
         self.startup_s = perf_counter() - self.began
@@ -185,6 +184,7 @@ class _Run:
         try:
             with self.stop.softly():
                 if self.engine.run(self._pausing) and self.recorder.finish():
+                    self._miss_lost()
                     self.digest = final_digest(self.experiment, self.executor)
                     models = final_models(self.experiment, self.executor)
                     keep_models(
@@ -209,7 +209,25 @@ class _Run:
         """Asked between two events: whether to stop. Now and then it writes down the counts."""
         if perf_counter() - self.written_at > SUMMARY_EVERY_S:
             self._write_summary()
+        self._miss_lost()
         return self.stop.is_set()
+
+    def _miss_lost(self) -> None:
+        """Go on without the peers whose process died, as long as anybody is left to measure."""
+        assert self.engine is not None
+        assert self.tables is not None
+        experiment, lost = self.experiment, self.tables.lost
+        if len(lost) == len(self.missed):
+            return
+        for peer in sorted(lost.keys() - self.missed):
+            self.log.warning("peer %d: its process died; silent since round %d", peer, lost[peer])
+            self.engine.lose(peer)
+            self.missed.add(peer)
+        benign = {peer.peer for peer in experiment.peers if peer.role == "benign"}
+        if experiment.server in lost or benign <= self.missed:
+            who = ", ".join(map(str, sorted(self.missed)))
+            left = "the server" if experiment.server in lost else "every benign peer"
+            raise PeerLost(f"{left} is lost: the processes of peers {who} died")
 
     def _end(self) -> None:
         """Let go of everything, whatever happened, and leave the folder complete."""
@@ -244,6 +262,7 @@ class _Run:
             error=self.error,
             digest=self.digest,
             virtual_ns=self.engine.now_ns if self.engine else 0,
+            spent=self.engine.spent if self.engine else None,
             tables=self.tables,
             counts=self.engine.counts if self.engine else {},
             started=self.started,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from actors.budget import Budget
 from actors.compute import Compute
 from actors.protocols.rounds import Rounds
 from actors.resources import Runtime
@@ -41,6 +42,9 @@ class Data:
     adversary_data: Literal["own", "all_classes", "copies", "shared"] = "own"
     """What adversaries train on: their part; as many samples of all classes; copies of as many that
     benign peers have; one part for all."""
+    withheld: int = 0
+    """Give nobody so many training samples: those that a server that holds out as many would keep.
+    ``compare`` sets it, so that all methods deal the same samples to the peers."""
     assign: Literal["random", "by_community", "by_distance", "adversary_side"] = "random"
     """Which part goes to which peer: at random, or by its place in the graph."""
 
@@ -51,6 +55,8 @@ class Data:
         ):
             if count is not None and count < 1:
                 raise ValueError(f"{name} must be >= 1, or null for all, got {count}")
+        if self.withheld < 0:
+            raise ValueError(f"withheld must be >= 0 samples, got {self.withheld}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +196,9 @@ class Scenario:
     """All that is drawn follows from it."""
     rounds: int
     """How many rounds each peer does, >= 1."""
+    budget: Budget | None = None
+    """What the run may use up: it ends with it, if its rounds do not end before. Null: its rounds
+    alone."""
     data: Data = field(default_factory=Data)
     """What is learned, and who has which samples."""
     model: Model
@@ -242,6 +251,11 @@ class Scenario:
                 raise ValueError(
                     f"events.{number} is at_round {event.at_round}, and the run has {self.rounds}"
                 )
+        if self.budget is not None and self.record.dummies:
+            raise ValueError(
+                "record has dummies, which are kept in the last round; with a budget nobody knows "
+                "which that is: leave out one of the two"
+            )
 
 
 def _check_groups(groups: tuple[AttackGroup, ...]) -> None:

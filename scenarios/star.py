@@ -11,12 +11,21 @@ from scenarios.schema import Scenario, Server
 
 
 def left_to_clients(scenario: Scenario, dataset: Dataset) -> IntArray:
-    """Indices of the training samples that the server does not hold out."""
+    """Indices of the training samples that no server holds out, here or in a comparison.
+
+    Raises:
+        ScenarioError: If what is withheld is not what the server holds out.
+    """
     everything = np.arange(len(dataset.labels))
-    if scenario.server is None or not scenario.server.held_out:
+    held_out = scenario.server.held_out if scenario.server else 0
+    withheld = scenario.data.withheld
+    if held_out and withheld and held_out != withheld:
+        raise ScenarioError(
+            f"data.withheld must be server.held_out ({held_out}) or 0, got {withheld}"
+        )
+    if not held_out and not withheld:
         return everything
-    held_out = dataset.held_out(scenario.server.held_out, scenario.seed)
-    return np.setdiff1d(everything, held_out)
+    return np.setdiff1d(everything, dataset.held_out(held_out or withheld, scenario.seed))
 
 
 def with_server(

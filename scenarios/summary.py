@@ -1,8 +1,9 @@
 """What a run comes to: the content of summary.json."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from actors.observer import EdgeCounts
 from p2pfl.defenses import RuleDefense
@@ -46,6 +47,7 @@ def summarise(
     error: str | None,
     digest: str | None,
     virtual_ns: int,
+    spent: Literal["bytes", "virtual_s"] | None,
     tables: Tables | None,
     counts: Mapping[tuple[int, int], EdgeCounts],
     started: Started | None,
@@ -62,12 +64,16 @@ def summarise(
     measured = groups["server"] or groups["benign"]
     last = [final[peer].evaluation for peer in measured if peer in final]
     happened = tables.counts if tables else {}
+    done = [tables.done.get(peer, 0) if tables else 0 for peer in measured]
+    accepted = tables.accepted(max(done) if spent else scenario.rounds) if tables else {}
     return {
         "name": scenario.name,
         "status": status,
         "error": error,
         "seed": scenario.seed,
         "rounds": scenario.rounds,
+        "rounds_done": {"least": min(done), "most": max(done)},
+        "budget": None if scenario.budget is None else {**asdict(scenario.budget), "spent": spent},
         "dataset": scenario.data.dataset,
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
@@ -96,9 +102,9 @@ def summarise(
         "accuracy_by_peer": {
             str(peer): final[peer].evaluation.accuracy for peer in groups["benign"] if peer in final
         },
-        "benign_accepted": _share(happened, "benign_rows_accepted", "benign_rows"),
+        "benign_accepted": _share(accepted, "benign_rows_accepted", "benign_rows"),
         "adversaries_rejected": _share(
-            happened, "adversary_rows_accepted", "adversary_rows", rest=True
+            accepted, "adversary_rows_accepted", "adversary_rows", rest=True
         ),
         "flags_tpr": _mean([rates.tpr for rates in tables.rates]) if tables else None,
         "flags_fpr": _mean([rates.fpr for rates in tables.rates]) if tables else None,
@@ -108,6 +114,7 @@ def summarise(
         "merges": happened.get("merges", 0),
         "timeouts": happened.get("timeout", 0),
         "flags": happened.get("flag", 0),
+        "lost": {str(peer): tables.lost[peer] for peer in sorted(tables.lost)} if tables else {},
         "messages": tables.write_messages(counts) if tables else {},
         "warnings": [*experiment.warnings, *_lessons(tables)],
         "digest": digest,
@@ -184,6 +191,12 @@ def _lessons(tables: Tables | None) -> list[str]:
     if tables is None:
         return []
     lessons = []
+    if tables.lost:
+        peers = ", ".join(map(str, sorted(tables.lost)))
+        lessons.append(
+            f"the process of peers {peers} died; silent since round {min(tables.lost.values())}, "
+            "they are in no figure"
+        )
     for name, what in (
         ("shortfall", "the defense could not be computed and on_shortfall decided"),
         ("unguaranteed", "the rule was computed without its guarantee"),

@@ -13,6 +13,8 @@ What belongs together is set together, under a name of one's own::
         - {name: 20 %, set: {topology.byzantine: 2, topology.benign: 8}}
         - {name: 40 %, set: {topology.byzantine: 4, topology.benign: 6}}
 
+A scenario may also ``compare`` methods (``scenarios.methods``), which then are the first axis.
+
 Beside the cells run their references (``scenarios.references``), each once.
 
 Each cell runs inline in a process of its own. A folder of a sweep is never lost: cells that are
@@ -29,7 +31,8 @@ from typing import Any
 
 from p2pfl.errors import P2PFLError
 from scenarios.loader import Draft, Loaded, dump
-from scenarios.reader import show
+from scenarios.methods import METHOD, check_axis, check_methods, withheld_alike
+from scenarios.reader import Place, show
 from scenarios.references import REFERENCES, Reference, reference_of
 
 
@@ -40,6 +43,8 @@ class Axis:
     key: str
     values: tuple[Any, ...]
     names: tuple[str, ...]
+    stands: Place
+    """Where in the file the values stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,14 @@ class Sweep:
     references: References
     """Runs beside the cells, to hold them against."""
 
+    @property
+    def compares(self) -> bool:
+        """Whether it sets methods side by side; then they are the first axis."""
+        return self.axes[0].key == METHOD
+
 
 def load_sweep(source: str | Path, sets: Sequence[str] = (), out: Path | None = None) -> Sweep:
-    """Read a scenario with a ``sweep`` section, and check every cell before anything runs.
+    """Read a scenario with ``sweep`` or ``compare``, and check every cell before anything runs.
 
     Args:
         source: A path or a bundled name.
@@ -102,11 +112,12 @@ def load_sweep(source: str | Path, sets: Sequence[str] = (), out: Path | None = 
         out: The sweep's folder, new or of the same sweep; None is ``runs/NAME``.
 
     Raises:
-        ScenarioError: If a cell is no valid scenario, or the section is not as above.
+        ScenarioError: If a cell is no valid scenario, or a section is not as above.
     """
     draft = Draft.read(source, sets)
-    section = draft.tree.pop("sweep", None)
-    if not isinstance(section, dict) or not section:
+    axes = _methods(draft, sets)
+    section = draft.tree.pop("sweep", {} if axes else None)
+    if not isinstance(section, dict) or not (section or axes):
         example = "sweep: {seed: [1, 2, 3]}"
         raise draft.wrong(
             ("sweep",), f"allowed: a mapping of keys to lists, such as {example}", sets
@@ -115,25 +126,43 @@ def load_sweep(source: str | Path, sets: Sequence[str] = (), out: Path | None = 
         if not isinstance(values, list) or not values:
             text = f"came {show(values)}; allowed: a list of values"
             raise draft.wrong(("sweep", key), text, sets)
-    axes = tuple(_axis(str(key), values) for key, values in section.items())
+        if axes:
+            check_axis(draft, axes[0].values, str(key), sets)
+    axes += tuple(_axis(str(key), values, ("sweep", key)) for key, values in section.items())
     runtime = {**draft.tree.get("runtime", {}), "executor": "inline"}
     base = draft.with_value("runtime", runtime, ("runtime",))
     folder = out or Path("runs") / str(draft.tree.get("name", "sweep"))
-    cells = []
-    for number, picks in enumerate(product(*(range(len(axis.values)) for axis in axes))):
+    chosen_names, runs = [], []
+    for picks in product(*(range(len(axis.values)) for axis in axes)):
         chosen = base
         for axis, pick in zip(axes, picks, strict=True):
             chosen = _chosen(chosen, axis, pick)
         names = tuple(axis.names[pick] for axis, pick in zip(axes, picks, strict=True))
         with naming(axes, names):
-            cells.append(Cell(names, folder / "cells" / f"{number:04d}", chosen.loaded(sets)))
-    references = References.of(cells, folder / "references")
-    return Sweep(axes, tuple(cells), folder, references)
+            runs.append(chosen.loaded(sets))
+        chosen_names.append(names)
+    if axes[0].key == METHOD:
+        runs = withheld_alike(runs)
+    cells = tuple(
+        Cell(names, folder / "cells" / f"{number:04d}", loaded)
+        for number, (names, loaded) in enumerate(zip(chosen_names, runs, strict=True))
+    )
+    return Sweep(axes, cells, folder, References.of(cells, folder / "references"))
+
+
+def _methods(draft: Draft, sets: Sequence[str]) -> tuple[Axis, ...]:
+    """The axis of the methods that are compared; none if there are none."""
+    if "compare" not in draft.tree:
+        return ()
+    section = draft.tree.pop("compare")
+    check_methods(draft, section, sets)
+    names = tuple(method["name"] for method in section)
+    return (Axis(METHOD, tuple(section), names, ("compare",)),)
 
 
 def _chosen(draft: Draft, axis: Axis, pick: int) -> Draft:
     """One value of an axis: of its key, or of all keys that the value sets."""
-    value, stands = axis.values[pick], ("sweep", axis.key, pick)
+    value, stands = axis.values[pick], (*axis.stands, pick)
     if not _sets(value):
         return draft.with_value(axis.key, value, stands)
     for key, each in value["set"].items():
@@ -157,7 +186,7 @@ def naming(axes: Sequence[Axis], names: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _axis(key: str, values: Sequence[Any]) -> Axis:
+def _axis(key: str, values: Sequence[Any], stands: Place) -> Axis:
     names = [_short(value) for value in values]
     twice = {name for name in names if names.count(name) > 1}
     # Two of a kind are told apart by what they set.
@@ -165,7 +194,7 @@ def _axis(key: str, values: Sequence[Any]) -> Axis:
         json.dumps(value) if name in twice else name
         for name, value in zip(names, values, strict=True)
     ]
-    return Axis(key, tuple(values), tuple(full))
+    return Axis(key, tuple(values), tuple(full), stands)
 
 
 def _short(value: Any) -> str:

@@ -7,12 +7,17 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from p2pfl.data import load_dataset
+from scenarios.build import build
 from scenarios.loader import dump
+from scenarios.methods import Equality
+from scenarios.report.side_by_side import draw_comparison
 from scenarios.results import row_of, write_results
-from scenarios.sweep import Cell, Sweep
+from scenarios.sweep import Cell, Sweep, naming
 
 
 def run_sweep(
@@ -21,7 +26,7 @@ def run_sweep(
     jobs: int | None = None,
     on_cell: Callable[[Cell, Mapping[str, Any]], None] = lambda cell, row: None,
 ) -> list[dict[str, Any]]:
-    """Run what is not done yet; write results.csv.
+    """Run what is not done yet; write results.csv, and of methods side by side a picture.
 
     Args:
         sweep: From :func:`load_sweep`.
@@ -32,7 +37,13 @@ def run_sweep(
     Returns:
         A row per cell, in order: the names of its values by key, and ``RESULTS``. A cell that
         fails has its error there, and stops nobody.
+
+    Raises:
+        ScenarioError: If methods that are compared would not have the same peers, adversaries and
+            samples.
     """
+    if sweep.compares:
+        require_equal(sweep, data)
     known: dict[Path, Mapping[str, Any]] = {}
 
     def over(cell: Cell, summary: Mapping[str, Any]) -> None:
@@ -68,6 +79,8 @@ def run_sweep(
         for cell in sweep.cells
     ]
     write_results(sweep, rows)
+    if sweep.compares:
+        draw_comparison(sweep, rows)
     return rows
 
 
@@ -81,6 +94,14 @@ def _end_with_the_sweep() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def require_equal(sweep: Sweep, data: Path | None) -> None:
+    """Build every cell of a comparison, and hold the methods to one another."""
+    load, equality = lru_cache(maxsize=1)(load_dataset), Equality()
+    for cell in sweep.cells:
+        with naming(sweep.axes, cell.names):
+            equality.hold(cell.names, build(cell.loaded, data, load=load))
 
 
 def run_cell(cell: Cell, data: Path | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from actors.host import Consensus, Evaluated
+from actors.lost import Lost
 from actors.observer import EdgeCounts
 from actors.protocols.events import Envelope, Handle
 from p2pfl.learner.decision import Decision
@@ -47,7 +48,6 @@ class Tables:
         roles: Sequence[str],
         watcher: Watcher,
         messages: bool = False,
-        rounds: int = 0,
     ) -> None:
         """Open the files.
 
@@ -56,12 +56,15 @@ class Tables:
             roles: ``benign``, ``adversary`` or ``server``, by peer.
             watcher: Told as rows are written.
             messages: Whether to write messages.jsonl, one line per message and step.
-            rounds: How many rounds the run has.
         """
         self.counts: Counter[str] = Counter()
         self.final: dict[int, Evaluated] = {}
         self.curve: dict[int, dict[int, float]] = {}
         """Accuracy by peer, by round in which it was measured."""
+        self.done: dict[int, int] = {}
+        """The last round that each peer has finished."""
+        self.lost: dict[int, int] = {}
+        """Peers whose process died, and the round of the first result that did not come."""
         self.first_at: dict[str, str] = {}
         self.evaluate_s = 0.0
         self.rates: list[FlagRates] = []
@@ -72,7 +75,7 @@ class Tables:
         self._roles = roles
         self._adversaries = frozenset(k for k, role in enumerate(roles) if role == "adversary")
         self._watcher = watcher
-        self._rounds = rounds
+        self._judged: dict[int, Counter[str]] = {}
         self._accepted: Counter[tuple[int, int]] = Counter()
         self._rejected: Counter[tuple[int, int]] = Counter()
         self._files: list[TextIO] = []
@@ -106,7 +109,9 @@ class Tables:
 
     def write(self, row: Row, content: object) -> None:
         """Append what came of a row, whose content is at hand now (None: it has none)."""
-        if isinstance(content, Evaluated):
+        if isinstance(content, Lost):
+            self._lose(row.peer, row.round)
+        elif isinstance(content, Evaluated):
             self._write_metrics(row, content)
         elif isinstance(content, Consensus):
             row_of_all = (repr(row.now_ns / 1e9), row.round, "", "benign")
@@ -116,8 +121,14 @@ class Tables:
         else:
             self._write_event(row, row.what, row.data)
 
+    def _lose(self, peer: int, round_: int) -> None:
+        self.lost.setdefault(peer, round_)
+        self.final.pop(peer, None)
+
     def _write_event(self, row: Row, event: str, data: Mapping[str, object]) -> None:
         self.counts[event] += 1
+        if event == "round_end":
+            self.done[row.peer] = row.round
         line = {"time_s": row.now_ns / 1e9, "event": event, "peer": row.peer, "round": row.round}
         if row.peer < 0:  # it concerns no peer alone
             del line["peer"], line["round"]
@@ -141,7 +152,8 @@ class Tables:
             if share == share:  # a class without test samples has none
                 values[f"accuracy_class_{label}"] = share
         start = (repr(row.now_ns / 1e9), row.round, row.peer, self._roles[row.peer])
-        self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
+        measured = {**values, **row.data}
+        self._metrics.writerows((*start, name, repr(value)) for name, value in measured.items())
         self.final[row.peer] = content
         self.curve.setdefault(row.round, {})[row.peer] = evaluation.accuracy
         self.evaluate_s += content.seconds
@@ -150,6 +162,8 @@ class Tables:
     def _write_decision(self, row: Row, decision: Decision) -> None:
         for sender in decision.senders:
             self._accepted[sender, row.peer] += 1
+        for sender in decision.missing:
+            self._lose(sender, row.round)
         for sender in decision.rejected:
             self._rejected[sender, row.peer] += 1
             if self._roles[sender] == "benign":
@@ -207,13 +221,20 @@ class Tables:
         self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
 
     def _count_accepted(self, row: Row, decision: Decision) -> None:
-        """Whose models had a share in the result, in the second half of the run."""
-        if 2 * row.round <= self._rounds:
-            return
+        """Whose models had a share in the result."""
+        judged = self._judged.setdefault(row.round, Counter())
         for sender, share in zip(decision.senders, decision.influence, strict=True):
             role = "adversary" if sender in self._adversaries else "benign"
-            self.counts[f"{role}_rows"] += 1
-            self.counts[f"{role}_rows_accepted"] += share > 0
+            judged[f"{role}_rows"] += 1
+            judged[f"{role}_rows_accepted"] += share > 0
+
+    def accepted(self, rounds: int) -> Counter[str]:
+        """Rows of benign peers and of adversaries, and those that had a share in a result.
+
+        In the second half of so many rounds.
+        """
+        late = (judged for round_, judged in self._judged.items() if 2 * round_ > rounds)
+        return sum(late, Counter())
 
     def flush(self) -> None:
         """Hand everything to the system, so that a killed run leaves it."""

@@ -11,8 +11,8 @@ from p2pfl.types import InputSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Training takes its samples at the peer's speed; a benign merge what the defense says; a
-    server's work nothing.
+    """Training takes its samples at the peer's speed, at a client so many times as its strategy
+    says; a benign merge what the defense says, a server's what the strategy says.
 
     An adversary trains as its attack sets in the rounds of the attack, and as benign peers do in
     the others. An attack that retrains when it crafts takes as long once more, in every round of
@@ -26,7 +26,9 @@ class Timing:
     coalition: Mapping[int, Coalition]
     """Of each adversary."""
     merge_ns: Callable[[int, int], int]
-    """A merge of so many messages at a benign peer."""
+    """A merge of so many messages at a benign peer, or at the server."""
+    client_effort: Callable[[int, bool], float] | None
+    """How many times as long a client's answer takes, by round and whether it attacks in it."""
 
     @classmethod
     def of(
@@ -40,10 +42,13 @@ class Timing:
         coalition = {p.peer: spec.coalitions[p.coalition] for p in peers if p.coalition is not None}
 
         def merge_ns(peer: int, messages: int) -> int:
-            if spec.strategy is not None:
-                return 0
             inputs = InputSpec(shape=spec.shape, classes=spec.classes)
-            passes = spec.defense.effort(messages, len(peers[peer].samples), inputs)
+            own = len(peers[peer].samples)
+            passes = (
+                spec.strategy.effort(messages, own)
+                if spec.strategy is not None
+                else spec.defense.effort(messages, own, inputs)
+            )
             return round(1e9 * passes / speeds[peer])
 
         return cls(
@@ -55,6 +60,7 @@ class Timing:
             },
             coalition=coalition,
             merge_ns=merge_ns,
+            client_effort=spec.strategy.client_effort if spec.strategy else None,
         )
 
     def __call__(self, peer: int, work: Work) -> int:
@@ -62,8 +68,10 @@ class Timing:
         coalition = self.coalition.get(peer)
         if work.kind == "merge" and coalition is None:
             return self.merge_ns(peer, len(work.inputs))
+        hostile = coalition is not None and coalition.conduct.active(work.round)
+        plain_ns = self.attack_ns[peer] if hostile else self.honest_ns[peer]
+        if work.kind == "answer" and self.client_effort is not None:
+            return round(plain_ns * self.client_effort(work.round, hostile))
         trains = work.kind in ("train", "answer", "rest")
-        if coalition is None or not coalition.conduct.active(work.round):
-            return self.honest_ns[peer] if trains else 0
-        again = work.kind == "craft" and coalition.attack.retrains
-        return self.attack_ns[peer] if trains or again else 0
+        again = hostile and work.kind == "craft" and coalition and coalition.attack.retrains
+        return plain_ns if trains or again else 0

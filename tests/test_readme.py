@@ -6,8 +6,11 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from actors.budget import Budget
 from p2pfl.attacks import Alie, LabelFlip
+from p2pfl.rules import Krum
 from scenarios import load, run
+from scenarios.sweep import load_sweep
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -45,3 +48,13 @@ def test_every_command_that_it_names_exists():
     named = set(re.findall(r"^p2pfl (\w+)", README, re.MULTILINE))
     assert named
     assert named <= known
+
+
+def test_the_comparison_of_methods_loads(tmp_path):
+    [block] = re.findall(r"```text\n(budget:.*?)```", README, re.DOTALL)
+    tree = YAML(typ="safe").load(block)
+    sets = [f"{key}={json.dumps(value)}" for key, value in tree.items()]
+    gossip, krum = load_sweep("quickstart", sets, out=tmp_path).cells
+    assert gossip.loaded.scenario.budget == krum.loaded.scenario.budget == Budget(bytes=2e7)
+    assert gossip.loaded.scenario.server is None
+    assert krum.loaded.scenario.server.strategy.rule == Krum(f=2)

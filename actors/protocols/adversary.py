@@ -7,8 +7,10 @@ time, or at its timeout with those that are. What it receives it merges like any
 from collections.abc import Sequence
 
 from actors.protocols.events import (
+    BudgetSpent,
     Effect,
     Event,
+    Gone,
     Handle,
     Note,
     Observed,
@@ -71,8 +73,10 @@ class RoundsAdversary(RoundsPeer):
         if isinstance(event, Returned) and event.anew:
             self._trained = None
             self._seen.clear()
+        if isinstance(event, Gone):
+            self._watches -= {event.peer}
         effects = super().on(event, now_ns)
-        if self._trained is not None and not isinstance(event, WorkDone):
+        if self._trained is not None and not isinstance(event, WorkDone | BudgetSpent):
             return [*effects, *self._craft_if_complete()]
         return effects
 

@@ -77,7 +77,8 @@ class Resolved(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """A neighbour has ended, and nothing of it is in flight any more."""
+    """A neighbour has ended, and nothing of it is in flight any more; or an adversary was shown
+    what that peer trained, and it was lost."""
 
     peer: int
 
@@ -104,8 +105,22 @@ class Returned(NamedTuple):
     will come."""
 
 
+class BudgetSpent(NamedTuple):
+    """The run ends now, in the midst of this peer's round. It may conclude, and nothing else."""
+
+
 Event: TypeAlias = (
-    Started | Received | WorkDone | Observed | TimerFired | Resolved | Gone | Away | Back | Returned
+    Started
+    | Received
+    | WorkDone
+    | Observed
+    | TimerFired
+    | Resolved
+    | Gone
+    | Away
+    | Back
+    | Returned
+    | BudgetSpent
 )
 
 
@@ -129,6 +144,12 @@ class Work(NamedTuple):
 
 class Evaluate(NamedTuple):
     """Measure this peer's model now; takes no virtual time and is never waited for."""
+
+    round: int
+
+
+class Conclude(NamedTuple):
+    """Go back to the model of this round, the last that the peer has finished, for good."""
 
     round: int
 
@@ -175,7 +196,7 @@ class Finished(NamedTuple):
     """This peer has done all its rounds."""
 
 
-Effect: TypeAlias = Work | Evaluate | Send | SetTimer | Need | Count | Note | Finished
+Effect: TypeAlias = Work | Evaluate | Conclude | Send | SetTimer | Need | Count | Note | Finished
 
 
 class PeerProtocol(Protocol):

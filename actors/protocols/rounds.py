@@ -12,6 +12,8 @@ from typing import Literal
 from actors.protocols.events import (
     Away,
     Back,
+    BudgetSpent,
+    Conclude,
     Count,
     Effect,
     Envelope,
@@ -127,6 +129,8 @@ class RoundsPeer:
             self._up.add(event.peer)
         elif isinstance(event, Returned):
             return self._returned(event)
+        if isinstance(event, BudgetSpent):
+            return self._conclude()
         return ()
 
     # ------------------------------------------------------------ one round, step by step
@@ -269,3 +273,8 @@ class RoundsPeer:
         if self._evaluate_every and (last or self.round % self._evaluate_every == 0):
             effects.append(Evaluate(self.round))
         return [*effects, Finished()] if last else [*effects, *self._next_round()]
+
+    def _conclude(self) -> list[Effect]:
+        done = self.round - 1
+        effects: list[Effect] = [Note("budget_spent", done), Conclude(done)]
+        return [*effects, Evaluate(done)] if self._evaluate_every else effects

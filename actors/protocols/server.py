@@ -177,6 +177,9 @@ class ClientAdversary(ClientPeer):
         if isinstance(event, Returned) and event.anew:
             self._trained = None
             self._seen.clear()
+        if isinstance(event, Gone) and event.peer != self._server:
+            self._watches -= {event.peer}
+            return self._craft_if_complete()
         return super().on(event, now_ns)
 
     def _done(self, event: WorkDone) -> Sequence[Effect]:

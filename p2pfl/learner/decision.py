@@ -21,6 +21,8 @@ class Decision:
     muted: tuple[int, ...] = ()
     rejected: tuple[int, ...] = ()
     """Whose messages failed a check."""
+    missing: tuple[int, ...] = ()
+    """Whose messages were lost with the process that should have made them."""
     shortfall: str | None = None
     """Why the method could not be computed and ``on_shortfall`` decided."""
     unguaranteed: str | None = None

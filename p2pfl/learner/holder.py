@@ -46,15 +46,22 @@ class Holder:
         self._bench = bench
         self._model = model.clone()
         self._received = (len(model) * (bench.strategy.up if bench.strategy else 1),)
+        self._start = self._model
+        self._concluded = False
+
+    def conclude(self) -> None:
+        """Go back to the model that the present round started from: it will not be finished."""
+        self._model = self._start
+        self._concluded = True
 
     def evaluate(self, round_: int) -> Evaluation:
         """Accuracy and loss of the present model on the test set; and the attack's success.
 
-        Before the last round on fewer samples, if the scenario says so.
+        Before the last round, or the end of the budget, on fewer samples, if the scenario says so.
         """
         bench = self._bench
         test, backdoor = bench.test, bench.backdoor
-        if round_ < bench.rounds:
+        if round_ < bench.rounds and not self._concluded:
             test, backdoor = bench.quick_test, bench.quick_backdoor
         return evaluate(bench.trainer.flat, self._model, test, backdoor)
 

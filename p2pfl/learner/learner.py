@@ -74,7 +74,6 @@ class Learner(Holder):
         self._data = data
         self._claimed = len(data.labels)
         self._initial = model
-        self._start = self._model
         self._sent = self._model
         self._momentum: Vector | None = None
         self._loss = 0.0

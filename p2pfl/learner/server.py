@@ -32,6 +32,7 @@ class ServerLearner(Holder):
 
     def instruct(self, round_: int, clients: Sequence[int]) -> list[Update]:
         """One message for all clients of the round, or one for each."""
+        self._start = self._model
         told = clients if self._strategy.individual else clients[:1]
         given = [self._strategy.instruct(self._model, self._state, round_, c) for c in told]
         return [

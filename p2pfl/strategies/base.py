@@ -51,6 +51,14 @@ class ServerStrategy:
         """Local training from the global model."""
         return given.plain(given.model), None
 
+    def client_effort(self, round_: int, hostile: bool) -> float:
+        """Plain local training."""
+        return 1.0
+
+    def effort(self, messages: int, held_out: int) -> float:
+        """As good as free: sums over models are little beside training them."""
+        return 0.0
+
     def needs(self, n: int) -> str | None:
         """It promises nothing."""
         return None

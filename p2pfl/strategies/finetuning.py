@@ -50,6 +50,10 @@ class Finetuning(ServerStrategy):
         """The tuned model, or the average that it was tuned from."""
         return Instruction(vector=model if state is None else state)
 
+    def effort(self, messages: int, held_out: int) -> float:
+        """The server's training, if anybody answered."""
+        return float(self.epochs * held_out) if messages else 0.0
+
     def aggregate(self, view: Gathering, state: Vector | None) -> tuple[Merge, Vector | None]:
         """train(sum over n_k w_k / sum over n_k). Where nobody answered the model stays.
 

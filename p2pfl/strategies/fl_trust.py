@@ -45,6 +45,10 @@ class FlTrust(ServerStrategy):
         if not (isfinite(self.server_lr) and self.server_lr > 0):
             raise ValueError(f"server_lr must be finite and > 0, got {self.server_lr}")
 
+    def effort(self, messages: int, held_out: int) -> float:
+        """The server's own training."""
+        return float(self.epochs * held_out)
+
     def aggregate(self, view: Gathering, state: None) -> tuple[Merge, None]:
         """The model plus the average by trust of the updates, each at the server's length.
 

@@ -239,13 +239,19 @@ class Spmc(ServerStrategy):
         Cost:
             A forward pass of the teacher and a second backward pass for each batch.
         """
-        guide = self._purifier(given, memory) if self._purifies(given) else None
+        purifies = self._purifies(given.round, given.hostile)
+        guide = self._purifier(given, memory) if purifies else None
         trained = given.plain(given.model, None, guide)
         return trained, None if self.teacher == "global" else (given.round, trained)
 
-    def _purifies(self, given: Assignment) -> bool:
-        who = {"all": True, "benign_only": not given.hostile, "malicious_only": given.hostile}
-        return who[self.purify_scope] and self.lam > 0 and given.round > self.purify_from_round
+    def client_effort(self, round_: int, hostile: bool) -> float:
+        """Twice as long while it purifies: a teacher's forward pass and a second backward pass are
+        as much as one pass of each, a backward pass taken for two forward ones."""
+        return 2.0 if self._purifies(round_, hostile) else 1.0
+
+    def _purifies(self, round_: int, hostile: bool) -> bool:
+        who = {"all": True, "benign_only": not hostile, "malicious_only": hostile}
+        return who[self.purify_scope] and self.lam > 0 and round_ > self.purify_from_round
 
     def _purifier(self, given: Assignment, memory: Upload | None) -> Purifier:
         flat = given.trainer.flat

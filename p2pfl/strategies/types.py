@@ -137,6 +137,16 @@ class Strategy(Protocol[S]):
         """
         ...
 
+    def client_effort(self, round_: int, hostile: bool) -> float:
+        """What a client's training costs, as a multiple of plain local training: charged in virtual
+        time. ``hostile``: an adversary's, in a round of its attack."""
+        ...
+
+    def effort(self, messages: int, held_out: int) -> float:
+        """What ``aggregate`` costs, in passes of one training sample (forward and backward), for so
+        many messages and held-out samples: charged in virtual time."""
+        ...
+
     def aggregate(self, view: Gathering, state: S) -> tuple[Merge, S]:
         """The next global model, and what each row counted for. Raises TooFewNeighbours where it
         cannot be computed."""

@@ -48,6 +48,7 @@ class Tape:
 
     def __init__(self):
         self.notes, self.merges, self.evaluations, self.messages = [], [], [], []
+        self.sent_bytes = []
 
     def note(self, now_ns, peer, event, round_, data):
         self.notes.append((now_ns, peer, event, round_, dict(data)))
@@ -55,8 +56,9 @@ class Tape:
     def merged(self, now_ns, peer, round_, summary):
         self.merges.append((now_ns, peer, round_, summary))
 
-    def evaluated(self, now_ns, peer, round_, outcome):
+    def evaluated(self, now_ns, peer, round_, outcome, sent_bytes):
         self.evaluations.append((now_ns, peer, round_, outcome.summary))
+        self.sent_bytes.append(sent_bytes)
 
     def message(self, now_ns, what, envelope):
         self.messages.append((now_ns, what, *envelope[:3]))
@@ -96,6 +98,7 @@ class Emulation:
         timeline=None,
         open_edges=None,
         plans=None,
+        budget=None,
     ):
         self.graph = graph
         if protocols is None:
@@ -129,6 +132,7 @@ class Emulation:
             messages=True,
             timeline=timeline,
             open_edges=open_edges,
+            budget=budget,
         )
 
     def run(self):

@@ -7,11 +7,13 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
+import ray
 
 from actors.engine import Engine
 from actors.executor import Task
 from actors.host import Evaluated
 from actors.inline import InlineExecutor
+from actors.lost import Lost
 from actors.protocols.adversary import RoundsAdversary
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.specs import Arrays, Coalition, HostSpec, PeerSpec
@@ -161,7 +163,7 @@ class Tape:
     def merged(self, now_ns, peer, round_, summary):
         self.summaries.append(summary)
 
-    def evaluated(self, now_ns, peer, round_, outcome):
+    def evaluated(self, now_ns, peer, round_, outcome, sent_bytes):
         self.summaries.append(outcome.summary)
 
 
@@ -277,20 +279,42 @@ def test_a_peer_whose_code_raises_is_named_with_its_task(on_ray, spec, users, tm
     executor.fetch([train(executor, 0).summary, train(executor, 3).summary])
 
 
-def test_a_lost_process_is_named_and_nothing_waits_for_it(on_ray, spec):
+def test_a_process_that_died_gives_nothing_any_more_and_nobody_waits_for_it(on_ray, spec):
     executor = on_ray(spec)
     before = train(executor, 2)
     executor.fetch([before.summary])
     os.kill(executor.pids[1], signal.SIGKILL)
     after = train(executor, 2, 2)
+    assert executor.fetch([after.summary, *after.updates]) == [Lost(), Lost()]
+    # To who merges it its message is missing, and was not refused.
+    [decision] = executor.fetch([merge(executor, 0, 2, after.updates[0]).summary])
+    assert (decision.senders, decision.rejected, decision.missing) == ((), (), (2,))
+    # What it had made before does not go with it.
+    [decision] = executor.fetch([merge(executor, 0, 2, before.updates[0]).summary])
+    assert (decision.senders, decision.missing) == ((2,), ())
+    # All else that is asked of it is lost too, of the other peer there as well.
+    several = executor.submit(3, Task("prepare", 2, outputs=2), [before.updates[0]] * 2)
+    evaluated = executor.submit(3, Task("evaluate", 2), ()).summary
+    assert executor.fetch([*several.updates, several.summary, evaluated]) == [Lost()] * 4
+
+
+def test_a_task_that_comes_twice_does_not_run_twice(on_ray, spec):
+    executor = on_ray(spec)
+    executor.fetch([train(executor, 0).summary])
+    executor._submitted[0] -= 1  # as if Ray had sent it once more
+    with pytest.raises(RunError, match="task 1 of an actor came behind its task 1"):
+        executor.fetch([train(executor, 0).summary])
+
+
+def test_an_actor_that_is_ended_for_good_is_named(on_ray, spec):
+    executor = on_ray(spec)
+    ray.kill(executor._actors[1])
     lost = r"^peers 2 to 3: the actor's process is gone"
+    after = train(executor, 2)
     with pytest.raises(PeerLost, match=lost):
         executor.fetch([after.summary])
     with pytest.raises(PeerLost, match=lost):
         executor.fetch([merge(executor, 0, 2, after.updates[0]).summary])
-    # What it had made before does not go with it.
-    [decision] = executor.fetch([merge(executor, 0, 2, before.updates[0]).summary])
-    assert decision.senders == (2,)
     # All that is asked of it from now on fails at once, and counts as there.
     assert executor.resolved([train(executor, 3).summary], 60.0) == 1
 

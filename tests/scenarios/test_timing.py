@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from actors.protocols.events import Work
+from actors.protocols.events import Parcel, Work
 from scenarios.build import build
 
 SETTING = {
@@ -68,3 +68,36 @@ def test_before_its_start_an_attack_moves_no_time(run_small):
     honest = times({}, kind="none")
     assert times({"start": 3}, kind="backdoor", local_epochs=20) == honest
     assert times({"start": 2}, kind="backdoor", local_epochs=20) != honest
+
+
+CLIENTS = {"topology": {"kind": "clients", "peers": 5}, "data": SETTING["data"]}
+
+
+def at_a_server(timing, strategy, held_out=0, **more):
+    """Five clients of 100 samples less what is held out: 5 times (500 - held_out) / 500 s."""
+    server = {"strategy": strategy, "held_out": held_out}
+    return timing(topology=CLIENTS["topology"], server=server, attack={"kind": "none"}, **more)
+
+
+@pytest.mark.parametrize(("strategy", "held_out", "seconds"), [
+    ({"kind": "fed_avg"}, 0, 0),
+    ({"kind": "fed_avg"}, 150, 0),
+    ({"kind": "fl_trust", "epochs": 2}, 150, 3),
+    ({"kind": "finetuning"}, 150, 1.5),
+    ({"kind": "sageflow"}, 150, 2),  # four models, forward alone
+])  # fmt: skip
+def test_a_server_is_charged_for_what_it_does_with_its_own_samples(
+    timing, strategy, held_out, seconds
+):
+    ns = at_a_server(timing, strategy, held_out)
+    parcels = tuple(Parcel(client, 1, None) for client in range(4))
+    assert ns(5, Work("merge", 1, parcels)) == seconds * S
+    assert ns(5, Work("instruct", 1)) == 0
+
+
+@pytest.mark.parametrize(("scope", "hostile_s"), [("all", [2, 4]), ("benign_only", [2, 2])])
+def test_purifying_doubles_a_clients_training(timing, scope, hostile_s):
+    ns = at_a_server(timing, {"kind": "spmc", "purify_from_round": 1, "purify_scope": scope})
+    assert [ns(0, Work("answer", round_)) // S for round_ in (1, 2)] == [2, 4]
+    assert [ns(1, Work("answer", round_)) // S for round_ in (1, 2)] == hostile_s
+    assert ns(1, Work("craft", 2)) == 0
