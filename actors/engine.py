@@ -161,7 +161,7 @@ class Engine:
         changes = bool(timeline) or open_edges is not None
         self._presence = Presence.at_start(self._timeline) if changes else None
         """None where everybody is there and every link is open, always."""
-        self._lost: set[int] = set()
+        self._dead: set[int] = set()
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
@@ -179,8 +179,8 @@ class Engine:
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
             if self._most_ns is not None and at_ns > self._most_ns:
-                self.now_ns, self.spent = self._most_ns, "virtual_s"
-                self._conclude()
+                self.spent = "virtual_s"
+                self._conclude(self._most_ns)
                 break
             if isinstance(event, Change | _Toggle | _Step):
                 self._change(at_ns, event)
@@ -189,7 +189,7 @@ class Engine:
                 continue
             if self._presence is not None and self._keeps(at_ns, sequence, peer, event):
                 continue
-            if peer in self._lost and not isinstance(event, _AtDownlink | _Again | Received):
+            if peer in self._dead and not isinstance(event, _AtDownlink | _Again | Received):
                 continue
             self.now_ns = at_ns
             if isinstance(event, _AtDownlink):
@@ -205,30 +205,31 @@ class Engine:
                 event = Resolved(event.tag, *self._executor.fetch([event.handle]))
             if isinstance(event, Received):
                 self._arrive(event.envelope)
-                if peer in self._lost:
+                if peer in self._dead:
                     continue
             elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
                 self._show(peer, event)
             for effect in protocols[peer].on(event, at_ns):
                 self._carry_out(peer, effect)
                 if self.spent is not None:
-                    self._conclude()
+                    self._conclude(at_ns)
                     break
         return True
 
     def lose(self, peer: int) -> None:
         """A peer's process died: it does nothing any more, and who waits for it learns of it."""
-        if peer not in self._lost:
-            self._lost.add(peer)
+        if peer not in self._dead:
+            self._dead.add(peer)
             if peer not in self._finished:
                 self._finish(peer)
             for adversary in self._watchers.get(peer, ()):
                 if (peer, adversary) not in self.counts:
                     self._push(self.now_ns, adversary, Gone(peer))
 
-    def _conclude(self) -> None:
+    def _conclude(self, at_ns: int) -> None:
         """The budget is spent: nothing happens any more but what peers do to conclude."""
         self._heap.clear()
+        ended_ns, self.now_ns = self.now_ns, at_ns
         cut_short = False
         for peer, protocol in enumerate(self._protocols):
             if peer not in self._finished:
@@ -236,7 +237,7 @@ class Engine:
                     self._carry_out(peer, effect)
                     cut_short = True
         if not cut_short:  # all rounds were over; what is late changed nothing any more
-            self.spent = None
+            self.spent, self.now_ns = None, ended_ns
 
     # ------------------------------------------------------------ effects
 

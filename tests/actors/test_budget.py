@@ -93,6 +93,7 @@ def test_a_budget_that_cuts_off_late_messages_alone_was_not_spent(emulation):
     how = Rounds(timeout_s=0.5)
     run = emulation(PAIR, late, settings=how, budget=Budget(virtual_s=5)).run()
     assert run.engine.spent is None
+    assert run.engine.now_ns == 1500 * MS
     assert concluded(run) == []
     assert len(run.tape.merges) == 2
     assert run.engine.counts[0, 1].in_flight == 1
