@@ -1,4 +1,11 @@
-"""GPD and DFL-Dual where messages are lost and some peers are slow: what came is what counts."""
+"""GPD and DFL-Dual where messages are lost and some peers are slow: what came is what counts.
+
+Under mild faults, that is. Seen under worse ones: DFL-Dual with loss and uneven speeds at once
+(those below) reaches 0.78, less than local training alone (0.835), as slow peers hear one or two
+neighbours; with a drop of 0.2, a spread of 1 and a timeout of 3 s 0.65, and adversaries enter its
+merges. GPD with that drop and spread, 24 rounds and a timeout of 0.05 s misses 10 of 11 hostile
+edges with ``late: drop``; with ``use`` 5 of 12, and it flags 5 of 30 benign ones.
+"""
 
 from collections import defaultdict
 
