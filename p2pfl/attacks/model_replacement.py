@@ -29,7 +29,8 @@ class ModelReplacement(WithBackdoor, Honest):
 
     gamma: float | None = None
     """Length of what is sent relative to the own update, > 0; null: the peers of the own closed
-    neighbourhood per member of the coalition there."""
+    neighbourhood per member of the coalition there. A client's neighbourhood is its server alone,
+    so there null is 2, whoever takes part: give a number."""
     scale_every: int = 1
     """Scale in each so many rounds, counted from 1, and send the trained model as it is in the
     others, >= 1; FedGrad's authors have 5."""
