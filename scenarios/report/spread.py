@@ -1,6 +1,7 @@
 """The graph with its roles, coloured by what became of each peer, with a slider over the rounds."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -38,28 +39,30 @@ def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> C
         here = [peers[k] for k in members]
         # Adversaries and the server are not what an infection is read from: they keep one colour.
         coloured = group.startswith("benign")
-        colours = percent(table[-1, members]) if coloured else style.colour
+        fill = _fill(table[-1, members]) if coloured else {"color": style.colour}
+        size = 17 if len(peers) <= _MOST_LABELS else 10
+        shape = {"symbol": style.symbol, "size": size, "line": {"width": 1, "color": "#333"}}
+        spot = {
+            "x": single([place[peer][0] for peer in here]),
+            "y": single([place[peer][1] for peer in here]),
+            "showlegend": False,
+        }
         text = here if len(peers) <= _MOST_LABELS else None
+        if coloured and np.isnan(table[:, members]).any():
+            below = shape | {"color": UNKNOWN}
+            traces.append(go.Scatter(**spot, mode="markers", marker=below, hoverinfo="skip"))
         traces.append(
             go.Scatter(
-                x=single([place[peer][0] for peer in here]),
-                y=single([place[peer][1] for peer in here]),
+                **spot,
                 mode="markers+text" if text else "markers",
                 text=text,
                 textposition="top center",
                 textfont={"size": 11},
                 customdata=[describe(run, peer) for peer in here],
-                marker={
-                    "symbol": style.symbol,
-                    "size": 17 if len(peers) <= _MOST_LABELS else 10,
-                    "color": colours,
-                    "line": {"width": 1, "color": "#333"},
-                    **({"coloraxis": "coloraxis"} if coloured else {}),
-                },
+                marker=shape | fill,
                 hovertemplate="%{customdata}"
                 + (f"<br>{what}: %{{marker.color:.1f}} %" if coloured else "")
                 + "<extra></extra>",
-                showlegend=False,
             )
         )
         if coloured:
@@ -80,7 +83,7 @@ def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> C
     figure.frames = [
         go.Frame(
             name=label,
-            data=[{"type": "scatter", "marker": {"color": percent(row[of])}} for _, of in columns],
+            data=[{"type": "scatter", "marker": _fill(row[of])} for _, of in columns],
             traces=[trace for trace, _ in columns],
         )
         for label, row in zip(labels, table, strict=True)
@@ -148,6 +151,12 @@ def describe(run: RunFolder, peer: int) -> str:
         if place.hops is not None:
             text += f"<br>{place.hops} hops from the nearest adversary"
     return text
+
+
+def _fill(shares: Floats) -> dict[str, Any]:
+    """The colours of some marks; one that is not known is let through to the grey one below it."""
+    known = (~np.isnan(shares)).astype(np.uint8)
+    return {"color": percent(shares), "opacity": known, "coloraxis": "coloraxis"}
 
 
 def _edges(graph: Graph, place: dict[int, tuple[float, float]]) -> Chart:

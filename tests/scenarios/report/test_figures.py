@@ -19,6 +19,7 @@ from scenarios.report.learning import curves, mean_of
 from scenarios.report.page import page, write_report
 from scenarios.report.place import by_client, by_place, covariates, means_along
 from scenarios.report.spread import after_each, heeded, some_rounds, spread
+from scenarios.report.styles import UNKNOWN
 from scenarios.report.traffic import delays, edge_map, fates, round_times, staleness
 
 MEASURES = ("bytes", "dropped", "late", "rejected", "accepted", "delay")
@@ -196,6 +197,17 @@ def test_the_graph_has_a_frame_for_each_round(folder):
     assert sorted(colours.tolist()) == pytest.approx(
         sorted(100 * x for x in want.values()), abs=1e-3
     )
+
+
+def test_a_peer_that_is_not_evaluated_yet_is_grey(folder):
+    run = read_folder(folder)
+    values = np.full((2, 8), 0.5)
+    values[0, run.benign[0]] = np.nan
+    drawn = spread(run, values, ["1", "2"], "test accuracy")
+    hidden = [1 - np.concatenate([part.marker.opacity for part in f.data]) for f in drawn.frames]
+    assert [of.sum() for of in hidden] == [1, 0]
+    [below] = [t for t in drawn.data if t.hoverinfo == "skip" and t.mode == "markers"]
+    assert below.marker.color == UNKNOWN
 
 
 def test_what_the_defense_measured_is_told_by_truth(folder):
