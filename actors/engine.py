@@ -84,8 +84,17 @@ class _Step(NamedTuple):
     number: int
 
 
-_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Change | _Toggle | _Step
+class _Happens(NamedTuple):
+    """Something that befalls peers or links."""
+
+    what: Change | _Toggle | _Step
+
+
+_Item: TypeAlias = Event | Need | _AtDownlink | _Again | _Happens
 """What the heap holds."""
+
+_OF_THE_NETWORK = (_AtDownlink, _Again, _Happens, Received)
+"""What happens whether or not the peer's process is still alive."""
 
 
 class Engine:
@@ -176,39 +185,43 @@ class Engine:
             if stopping():
                 return False
             at_ns, sequence, peer, event = heappop(heap)
-            if isinstance(event, TimerFired) and peer in self._finished:
-                continue  # a run does not last until its unused timeouts
             if self._most_ns is not None and at_ns > self._most_ns:
                 self.spent = "virtual_s"
                 self._conclude(self._most_ns)
                 break
-            if isinstance(event, Change | _Toggle | _Step):
-                self._change(at_ns, event)
-                if self._presence is not None:
-                    self._presence.timed -= isinstance(event, Change)
+            if self._dead and peer in self._dead and not isinstance(event, _OF_THE_NETWORK):
                 continue
             if self._presence is not None and self._keeps(at_ns, sequence, peer, event):
                 continue
-            if peer in self._dead and not isinstance(event, _AtDownlink | _Again | Received):
-                continue
-            self.now_ns = at_ns
-            if isinstance(event, _AtDownlink):
+            if isinstance(event, Received):
+                self.now_ns = at_ns
+                self._arrive(event.envelope)
+                if self._dead and peer in self._dead:
+                    continue
+            elif isinstance(event, _AtDownlink):
+                self.now_ns = at_ns
                 self._queue_at_downlink(event.envelope)
                 continue
-            if isinstance(event, _Again):
+            elif isinstance(event, TimerFired):
+                if peer in self._finished:
+                    continue  # a run does not last until its unused timeouts
+                self.now_ns = at_ns
+            elif isinstance(event, _Happens):
+                self._happen(at_ns, event)
+                continue
+            elif isinstance(event, _Again):
+                self.now_ns = at_ns
                 self._transmit(event.envelope, event.tries)
                 continue
-            if isinstance(event, Need):
-                if not self._wait_for(event.handle, stopping):
-                    self._push(at_ns, peer, event)
-                    return False
-                event = Resolved(event.tag, *self._executor.fetch([event.handle]))
-            if isinstance(event, Received):
-                self._arrive(event.envelope)
-                if peer in self._dead:
-                    continue
-            elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
-                self._show(peer, event)
+            else:
+                self.now_ns = at_ns
+                if isinstance(event, Need):
+                    if not self._wait_for(event.handle, stopping):
+                        self._push(at_ns, peer, event)
+                        return False
+                    event = Resolved(event.tag, *self._executor.fetch([event.handle]))
+                elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
+                    self._show(peer, event)
             for effect in protocols[peer].on(event, at_ns):
                 self._carry_out(peer, effect)
                 if self.spent is not None:
@@ -264,7 +277,7 @@ class Engine:
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
             if self._presence is not None and effect.event == "round_start":
                 for change in self._presence.begins(peer, effect.round):
-                    self._change(self.now_ns, change)
+                    self._change(change)
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
@@ -291,8 +304,8 @@ class Engine:
         envelope = Envelope(source, destination, send.round, size, send.handle)
         if self._held and (source, destination) in self._held:
             self._held[source, destination].append(envelope)
-        else:
-            self._transmit(envelope)
+            return
+        self._transmit(envelope)
 
     def _transmit(self, envelope: Envelope, tries: int = 0) -> None:
         """Put a message on its link, which has carried it so many times before, in vain."""
@@ -360,7 +373,8 @@ class Engine:
         counts.arrived += 1
         if self._messages:
             self._observer.message(self.now_ns, "arrived", envelope)
-        self._gone_behind(source, destination)
+        if source in self._finished:
+            self._gone_behind(source, destination)
 
     def _submit(self, peer: int, work: Work) -> None:
         after_ns = self._work_ns(peer, work)
@@ -403,9 +417,7 @@ class Engine:
 
     # ------------------------------------------------------------ who is there
 
-    def _keeps(
-        self, at_ns: int, sequence: int, peer: int, event: Event | Need | _AtDownlink | _Again
-    ) -> bool:
+    def _keeps(self, at_ns: int, sequence: int, peer: int, event: _Item) -> bool:
         """Whether an event does not reach its peer, now or ever."""
         presence = self._presence
         assert presence is not None
@@ -419,7 +431,7 @@ class Engine:
                 self._observer.message(at_ns, "dropped", event.envelope)
             self._gone_behind(source, peer)
             return True
-        if isinstance(event, _Again):
+        if isinstance(event, _Again | _Happens):
             return False
         asked = isinstance(event, WorkDone | TimerFired | Need | Observed)
         if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):
@@ -432,33 +444,38 @@ class Engine:
     def _begin(self) -> None:
         """All that is known beforehand; and every peer starts."""
         for at_ns, change in self._timeline.at_ns:
-            self._push(at_ns, 0, change)
+            self._push(at_ns, 0, _Happens(change))
         for peer in self._timeline.away:
             for neighbour in self._sends_to(peer):
                 self._push(0, neighbour, Away(peer))
         if self._open_edges is not None:
-            self._change(0, _Step(0))
+            self._change(self._step(0))
         for peer in range(len(self._protocols)):
             self._push(0, peer, Started())
         for peer in self._timeline.sessions.peers if self._timeline.sessions else ():
             self._toggle(_Toggle(peer, -1))
 
-    def _change(self, at_ns: int, event: "Change | _Toggle | _Step") -> None:
-        """Carry out what happens to peers and links, and tell whom it concerns."""
-        presence = self._presence
+    def _happen(self, at_ns: int, event: _Happens) -> None:
+        """Carry out what befalls peers or links, unless everything is over."""
+        presence, what = self._presence, event.what
         assert presence is not None
         if presence.is_over(len(self._protocols), self._finished):
             return  # a run does not last until changes that concern nobody
         self.now_ns = at_ns
-        change: Change | None
-        if isinstance(event, _Toggle):
-            change = self._toggle(event)
-        elif isinstance(event, _Step):
-            change = self._step(event.number)
+        if isinstance(what, _Toggle):
+            change = self._toggle(what)
+            if change is not None:
+                self._change(change)
+        elif isinstance(what, _Step):
+            self._change(self._step(what.number))
         else:
-            change = event
-        if change is None:
-            return
+            self._change(what)
+            presence.timed -= 1
+
+    def _change(self, change: Change) -> None:
+        """Change who is there or which links are open, and tell whom it concerns."""
+        presence = self._presence
+        assert presence is not None
         moved, news = presence.apply(change, self._sends_to, self._finished)
         for peer in moved:
             round_ = presence.rounds.get(peer, 0)
@@ -493,10 +510,10 @@ class Engine:
     def _step(self, number: int) -> Change:
         """The graph of this step; the next one follows."""
         assert self._open_edges is not None
-        self._push(self.now_ns + self._open_edges.every_ns, 0, _Step(number + 1))
+        self._push(self.now_ns + self._open_edges.every_ns, 0, _Happens(_Step(number + 1)))
         return Change("vary", edges=self._open_edges.closed(number))
 
-    def _toggle(self, event: "_Toggle") -> Change | None:
+    def _toggle(self, event: _Toggle) -> Change | None:
         """A peer's period has ended, and the next begins: up if its number is even."""
         sessions = self._timeline.sessions
         assert sessions is not None
@@ -505,7 +522,7 @@ class Engine:
         if peer in self._finished or (presence is not None and peer in presence.left):
             return None
         at_ns = self.now_ns + sessions.lasts_ns(peer, ordinal)
-        self._push(at_ns, peer, _Toggle(peer, ordinal))
+        self._push(at_ns, peer, _Happens(_Toggle(peer, ordinal)))
         if ordinal == 0:
             return None
         return Change("down" if ordinal % 2 else "up", (peer,), cause=CHURN)
@@ -513,6 +530,6 @@ class Engine:
     def _sends_to(self, peer: int) -> Sequence[int]:
         return self._neighbours.get(peer, ())
 
-    def _push(self, at_ns: int, peer: int, event: "_Item") -> None:
+    def _push(self, at_ns: int, peer: int, event: _Item) -> None:
         self._sequence += 1
         heappush(self._heap, (at_ns, self._sequence, peer, event))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.specs import PeerSpec
+from graphs.varying import VARYING
 from p2pfl.defenses import Bridge, GossipAverage, RuleDefense
 from p2pfl.errors import ScenarioError
 from p2pfl.strategies import RuleStrategy
@@ -24,6 +25,9 @@ def method_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
     if scenario.defense != GossipAverage():
         name = name_of(scenario.defense)
         warnings.append(f"defense {name} is not used: peers hear the server alone")
+    if isinstance(scenario.topology, VARYING):
+        name = name_of(scenario.topology)
+        warnings.append(f"topology {name} does not vary: peers hear the server alone")
     return warnings
 
 
@@ -45,7 +49,7 @@ def strategy_name(strategy: Strategy[Any]) -> str:
 
 
 def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
-    """What a rule misses in which neighbourhoods, as sentences.
+    """What a rule misses in which neighbourhoods, in their smallest round, as sentences.
 
     Raises:
         ScenarioError: If it cannot be computed in any neighbourhood of a benign peer, or the
@@ -60,13 +64,14 @@ def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str
         return []
     # bridge itself says what its rule needs: not all see the own row.
     rule = defense.rule if isinstance(defense, RuleDefense) else defense
-    rows = {peer.peer: len(peer.mixing) + 1 for peer in peers if not peer.adversary}
+    rows = {peer.peer: _fewest(peer) + 1 for peer in peers if not peer.adversary}
     missing = {peer: rule.computable(n) for peer, n in rows.items()}
     lacking = [peer for peer, reason in missing.items() if reason is not None]
-    if lacking and len(lacking) == len(rows):
-        largest = max(rows, key=lambda peer: rows[peer])
+    most = {peer.peer: len(peer.mixing) + 1 for peer in peers if not peer.adversary}
+    if most and all(rule.computable(n) is not None for n in most.values()):
+        largest = max(most, key=lambda peer: most[peer])
         raise ScenarioError(
-            f"defense.rule can be computed in no neighbourhood: {missing[largest]} "
+            f"defense.rule can be computed in no neighbourhood: {rule.computable(most[largest])} "
             f"(peer {largest}, the largest, with itself counted); lower f or raise the degree"
         )
     warnings = []
@@ -93,10 +98,15 @@ def breakdown(scenario: Scenario, peers: Sequence[PeerSpec]) -> dict[int, str]:
     rule = defense.rule if isinstance(defense, RuleDefense) else defense
     found = {}
     for peer in peers:
-        n = len(peer.mixing) + 1
+        n = _fewest(peer) + 1
         if not peer.adversary and (reason := rule.computable(n) or rule.needs(n)):
             found[peer.peer] = reason
     return found
+
+
+def _fewest(peer: PeerSpec) -> int:
+    """How many neighbours a peer has, where the graph varies in the round with the fewest."""
+    return min(map(len, peer.mixings), default=len(peer.mixing))
 
 
 def _peers_named(peers: Sequence[int]) -> str:

@@ -73,7 +73,8 @@ class Recorder:
                 handles = [models[k] for k in sorted(models)]
                 measured = self._executor.submit(peer, Task("consensus", round_), handles)
                 self._add(Row(now_ns, peer, round_, "consensus", handle=measured.summary))
-                del self._models[round_]
+                # Who is past this round is past all before it: those will never be complete.
+                self._models = {r: kept for r, kept in self._models.items() if r > round_}
 
     def message(self, now_ns: int, what: str, envelope: Envelope) -> None:
         """One step of one message, if these are recorded."""

@@ -160,7 +160,7 @@ class Evaluate:
     the last round on all in any case."""
     consensus: bool = False
     """Whether to measure how far the benign peers' models are apart. Keeps a copy of each until
-    the slowest peer is evaluated."""
+    the slowest peer is evaluated. A round that some benign peer missed has no such figure."""
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:

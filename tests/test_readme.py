@@ -39,6 +39,18 @@ def test_the_groups_of_adversaries_load():
     assert (second.conduct.start, second.attack) == (3, Alie(z=2.0))
 
 
+def test_the_network_that_breaks_runs(tmp_path):
+    [block] = re.findall(r"```text\n(network:.*?)```", README, re.DOTALL)
+    tree = YAML(typ="safe").load(block)
+    sets = [f"{key}={json.dumps(value)}" for key, value in tree.items()]
+    loaded = load("quickstart", [*sets, "rounds=12", "runtime.executor=inline"])
+    record = run(loaded, out=tmp_path / "out")
+    assert record.status == "done"
+    events = (record.folder / "events.jsonl").read_text()
+    for kind in ("partition", "heal", "slow", "leave", "rests", "down"):
+        assert f'"event": "{kind}"' in events
+
+
 def test_every_command_that_it_names_exists():
     from typer.main import get_command
 

@@ -216,9 +216,11 @@ class RoundsPeer:
     def _receive(self, envelope: Envelope) -> Sequence[Effect]:
         sender, claimed = envelope.source, envelope.round
         kept = self._inbox.get(sender)
-        at = max(self.round, self._catch_up)
+        at = self.round if self.round > self._catch_up else self._catch_up
         too_new = claimed > at + self.settings.ahead or claimed > self.rounds
-        if kept is None or too_new or claimed < 1 or not self._hears(sender, claimed):
+        if kept is None or too_new or claimed < 1:
+            return (Count(sender, "rejected"),)
+        if self._plans and not self._hears(sender, claimed):
             return (Count(sender, "rejected"),)
         if claimed < self._oldest:
             return self._receive_late(Parcel(sender, claimed, envelope.handle))

@@ -193,3 +193,13 @@ def test_chains_at_their_ends():
 def test_bursts_that_cannot_be_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         GilbertElliott(**fields)
+
+
+def test_a_saturated_downlink_by_its_closed_form():
+    """Eight peers send 1 ms of messages at once, twice: the k-th is delivered after k ms."""
+    star = nx.star_graph(8)
+    links = Links(star, Network(latency=Constant(ms=5), down_mbps=8), 1)
+    for k in range(16):
+        reaches_ns = links.send(1 + k % 8, 0, 1000, 0)
+        assert reaches_ns == 5_000_000
+        assert links.receive(0, 1000, reaches_ns) == 5_000_000 + 1_000_000 * (k + 1)

@@ -124,3 +124,17 @@ def test_check_says_how_rounds_differ(loaded, capsys, tmp_path):
 def test_what_cannot_be_is_refused_with_its_place(loaded, topology, said):
     with pytest.raises(ScenarioError, match=said):
         loaded(topology=topology)
+
+
+def test_warnings_are_of_the_round_with_the_fewest_neighbours(loaded):
+    """In a ring of six everybody has two, in the complete graph five."""
+    rule = {"kind": "rule", "rule": {"kind": "trimmed_mean", "f": 2}}
+    [warning] = build(loaded(topology=EVERY[0], rounds=2, defense=rule)).warnings
+    assert "cannot be computed at 6 benign peers (0, 1, 2, 3, 4, 5): " in warning
+    assert build(loaded(topology=EVERY[0]["graphs_in_turn"][1], defense=rule)).warnings == ()
+
+
+def test_with_a_server_nothing_varies_and_that_is_said(loaded):
+    experiment = build(loaded(topology=EVERY[0], server={}))
+    assert experiment.by_round == ()
+    assert "topology periodic does not vary: peers hear the server alone" in experiment.warnings
