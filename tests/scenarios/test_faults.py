@@ -85,3 +85,62 @@ def test_gpd_flags_the_hostile_and_not_the_slow_or_silent(run_small, late):
         if round_ > 35
     }
     assert verdicts == {("benign", "0"), ("adversary", "1")}
+
+
+def away(peers, first, back, anew):
+    """Down from when the first peer begins one round until it begins another."""
+    return [
+        {"kind": "crash", "at_round": first, "peers": peers},
+        {"kind": "rejoin", "at_round": back, "peers": peers, "anew": anew},
+    ]
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["with its state", "anew"])
+def test_gpd_knows_again_who_was_away(run_small, anew):
+    hostile, benign = 0, 1
+    record = run_small(
+        **GPD,
+        rounds=40,
+        defense={"kind": "gpd"},
+        protocol={"kind": "rounds", "timeout_s": 0.2},
+        events=away([hostile, benign], 20, 28, anew),
+    )
+    assert hostile in record.summary["adversaries"]
+    rows = [row for merged in heard(record).values() for row in merged]
+    flags = {(row["peer"], row["sender"], int(row["round"])): row["flagged"] for row in rows}
+    assert {row["sender_role"] for row in rows if row["flagged"] == "1"} == {"adversary"}
+    # Nobody heard it while it was down; whoever had flagged it does so at its first word again.
+    after = {}
+    for (peer, sender, round_), flag in sorted(flags.items(), key=lambda item: item[0][2]):
+        if sender == str(hostile) and peer != str(benign):
+            assert not 21 <= round_ < 28
+            if round_ >= 28:
+                after.setdefault(peer, flag)
+    assert len(after) > 3
+    assert set(after.values()) == {"1"}
+    # The benign one was not suspected for its absence. It still knows whom it had flagged, unless
+    # it came back anew: then it finds out once more.
+    own = [(round_, flag) for (peer, _, round_), flag in flags.items() if peer == str(benign)]
+    rounds = [round_ for round_, _ in own]
+    back = min(r for r in rounds if r - 1 not in rounds and r > 1)
+    assert ("1" in [flag for round_, flag in own if round_ == back]) == (not anew)
+    assert "1" in [flag for round_, flag in own if round_ == 40]
+
+
+def test_dfl_dual_takes_one_that_was_away_back_in(run_small):
+    record = run_small(
+        **RINGS,
+        rounds=8,
+        defense=DUAL,
+        protocol={"kind": "rounds", "timeout_s": 4},
+        events=away([0, 4], 3, 6, anew=False),
+    )
+    shares = {
+        (row["peer"], int(row["round"])): float(row["influence"])
+        for rows in heard(record).values()
+        for row in rows
+        if row["sender"] == "0"
+    }
+    for neighbour in "13":
+        assert [r for r in range(1, 9) if (neighbour, r) in shares] == [1, 6, 7, 8]
+        assert shares[neighbour, 6] == shares[neighbour, 7] == pytest.approx(1 / 3)
