@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import cache
 from itertools import pairwise, takewhile
@@ -49,32 +50,35 @@ def summary(cls: type) -> str:
 
 
 def source(cls: type) -> str:
-    """What the class's module names as its source, on one line; empty where it names none.
+    """What the class or its module names as its source, on one line; empty where they name none.
 
-    That is the indented text under the line ``Source`` or ``Sources`` of the module's docstring.
+    That is the indented text under the line ``Source`` or ``Sources`` of a docstring.
     """
-    module = inspect.getmodule(cls)
-    lines = inspect.cleandoc((module.__doc__ if module else None) or "").splitlines()
-    heads = [k for k, line in enumerate(lines) if line.rstrip(":") in ("Source", "Sources")]
-    if not heads:
-        return ""
-    under = takewhile(lambda line: not line or line.startswith(" "), lines[heads[0] + 1 :])
-    return unmarked(" ".join(" ".join(under).split()))
+    found = _sections(cls, lambda head: head in ("Source", "Sources"))
+    return next((" ".join(text.split()) for text in found.values()), "")
 
 
 def departures(cls: type) -> dict[str, str]:
-    """Where the class's module says that it is not, or may not be, what its source published.
+    """Where a class is not, or may not be, what its source published, as it or its module says.
 
-    By heading: the indented text under each line of the module's docstring that begins with
-    ``Departs from`` or speaks of ``our reading``; paragraphs are apart by an empty line.
+    By heading: the indented text under each line of a docstring that begins with ``Departs from``
+    or ends with ``our reading``; paragraphs are apart by an empty line.
     """
+    return _sections(cls, lambda head: head.startswith("Departs from") or head.endswith("reading"))
+
+
+def _sections(cls: type, wanted: Callable[[str], bool]) -> dict[str, str]:
+    """The text under some headings of the docstrings of a class and its module, by heading."""
     module = inspect.getmodule(cls)
-    lines = inspect.cleandoc((module.__doc__ if module else None) or "").splitlines()
-    found = {}
-    for k, line in enumerate(lines):
-        if line.startswith("Departs from") or (line.endswith("our reading:") and line[0] != " "):
-            under = takewhile(lambda text: not text or text.startswith(" "), lines[k + 1 :])
-            found[line.rstrip(":")] = unmarked(dedent("\n".join(under)).strip())
+    found: dict[str, str] = {}
+    for doc in (cls.__doc__, module.__doc__ if module else None):
+        lines = inspect.cleandoc(doc or "").splitlines()
+        for k, line in enumerate(lines):
+            head = line.rstrip(":")
+            if head and head[0] != " " and wanted(head):
+                under = takewhile(lambda text: not text or text.startswith(" "), lines[k + 1 :])
+                text = unmarked(dedent("\n".join(under)).strip())
+                found[head] = f"{found[head]}\n\n{text}" if head in found else text
     return found
 
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from graphs.neighbourhoods import PeerReport, neighbourhood_report
 from graphs.types import Graph
 from p2pfl.errors import ScenarioError
-from scenarios.report.styles import group_of
+from scenarios.report.styles import STYLES, group_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -83,6 +83,11 @@ class RunFolder:
         """The group of each peer, as ``STYLES`` names it, by ascending id."""
         nodes = self.graph.nodes
         return {k: group_of(nodes[k]["role"], nodes[k]["dominated"]) for k in sorted(nodes)}
+
+    def label(self, group: str) -> str:
+        """What a group is called; a server's clients are dominated by nobody."""
+        clients = self.server is not None and group == "benign_other"
+        return "benign" if clients else STYLES[group].label
 
     @property
     def server(self) -> int | None:

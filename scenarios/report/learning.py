@@ -37,7 +37,7 @@ def curves(run: RunFolder, series: Series, what: str, over: Over) -> Chart:
                 mode="lines",
                 line={"color": style.colour, "width": 1},
                 opacity=0.45,
-                hovertemplate=f"peer %{{customdata}}, {style.label}<br>{at}: "
+                hovertemplate=f"peer %{{customdata}}, {run.label(group)}<br>{at}: "
                 "%{y:.1f} %<extra></extra>",
                 showlegend=False,
                 legendgroup=group,
@@ -49,8 +49,8 @@ def curves(run: RunFolder, series: Series, what: str, over: Over) -> Chart:
                 line={"color": style.colour, "width": 3, "dash": style.dash,
                       "shape": "linear" if over == "round" else "hv"},
                 marker={"symbol": style.symbol, "size": 8},
-                hovertemplate=f"mean, {style.label}<br>{at}: %{{y:.1f}} %<extra></extra>",
-                name=f"{style.label} ({len(peers)})",
+                hovertemplate=f"mean, {run.label(group)}<br>{at}: %{{y:.1f}} %<extra></extra>",
+                name=f"{run.label(group)} ({len(peers)})",
                 legendgroup=group,
             ),
         ]  # fmt: skip

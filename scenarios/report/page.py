@@ -101,7 +101,7 @@ def _panel(panel: Panel) -> str:
     if panel.chart is None:
         return f'{head}<p class="absent">{escape(panel.absent)}</p></figure>'
     return (
-        f'{head}<div class="chart" role="img" aria-label="{escape(panel.title)}" '
+        f'{head}<div class="chart" role="group" aria-label="{escape(panel.title)}" '
         f'style="min-height:{panel.chart.layout.height}px"></div>'
         f'<script type="text/plain" class="packed">{_packed(panel.chart.to_json())}</script>'
         f"<figcaption>{escape(panel.caption)}</figcaption></figure>"

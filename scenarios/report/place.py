@@ -73,7 +73,7 @@ def by_place(
                 marker={"color": style.colour, "symbol": style.symbol, "size": 9, "opacity": 0.75},
                 customdata=[describe(run, p) for p in peers],
                 hovertemplate=f"%{{customdata}}<br>{what}: %{{y:.1f}} %<extra></extra>",
-                name=style.label,
+                name=run.label(group),
                 visible=bool(peers),
             )
         )
@@ -114,7 +114,7 @@ def by_client(run: RunFolder) -> Chart | None:
                     marker={"color": style.colour, "symbol": style.symbol, "size": 10},
                     customdata=[describe(run, p) for p in peers],
                     hovertemplate="%{customdata}<br>influence: %{y:.2f} %<extra></extra>",
-                    name=f"{style.label} ({len(peers)})",
+                    name=f"{run.label(group)} ({len(peers)})",
                 )
             )
     return chart(
@@ -149,7 +149,7 @@ def table_of(run: RunFolder, columns: Mapping[str, Mapping[int, float]]) -> list
         )
         figures = (f"{100 * of[peer]:.1f}" if peer in of else "–" for of in columns.values())
         samples = run.graph.nodes[peer]["samples"]
-        row = (peer, STYLES[group].label, samples, *spot)
+        row = (peer, run.label(group), samples, *spot)
         rows.append([*map(str, row), *figures])
     return rows
 

@@ -69,7 +69,7 @@ def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> C
             columns.append((len(traces) - 1, members))
         key = {"symbol": style.symbol, "size": 10, "color": style.colour}
         key |= {"color": "white", "line": {"width": 1, "color": "#333"}} if coloured else {}
-        name = f"{style.label} ({len(here)})"
+        name = f"{run.label(group)} ({len(here)})"
         traces.append(go.Scatter(x=[None], y=[None], mode="markers", marker=key, name=name))
     figure = chart(
         traces, "", "", height=620,
@@ -142,7 +142,7 @@ def positions(graph: Graph, server: int | None) -> dict[int, tuple[float, float]
 def describe(run: RunFolder, peer: int) -> str:
     """A peer in some words: role, place, samples."""
     data = run.graph.nodes[peer]
-    text = f"peer {peer}, {STYLES[run.groups[peer]].label}"
+    text = f"peer {peer}, {run.label(run.groups[peer])}"
     if "attack" in data:
         text += f" ({data['attack']})"
     text += f"<br>{data['samples']:,} training samples"

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from p2pfl.attacks import Alie
+from p2pfl.data.splits import Quantity
 from p2pfl.defenses.gpd import Gpd
-from scenarios.docs import departures
+from scenarios.docs import departures, source
 from scenarios.report.published import methods
 
 
@@ -15,6 +16,13 @@ def test_departures_are_read_off_the_module():
     assert text.startswith("There the n workers of one server face one rule.")
     assert text.endswith("z is 1.5 there.")
     assert list(departures(Gpd)) == ["What is stated and what is our reading"]
+
+
+def test_what_a_class_says_itself_counts_too():
+    found = departures(Quantity)["Departs from the paper"]
+    assert found.startswith("A peer below `min_samples` is filled up")
+    assert "ICDE 2022" in source(Quantity)
+    assert source(Alie).startswith("M. Baruch")
 
 
 def test_a_module_that_says_nothing_has_none():
