@@ -91,7 +91,11 @@ class Purifier:
         return cross_entropy(logits, labels) * self.temperature**2
 
     def gradient(self, gradient: Vector, second: Vector) -> None:
-        """See :func:`project`: by tensor, or of all parameters as one vector."""
+        """See :func:`project`: by tensor, or of all parameters as one vector.
+
+        In the first step of a round whose teacher is the global model, both models coincide and
+        ``second`` is rounding noise; its direction is taken out all the same, as in the code.
+        """
         parts = [slice(len(gradient))]
         if self.granularity == "tensor":
             parts = [part.slice for part in self.parameters]

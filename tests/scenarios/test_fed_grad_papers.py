@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from graphs.topologies import Clients
+from graphs.fixed import Clients
 from p2pfl.attacks.backdoors import DataBackdoor
 from p2pfl.attacks.edge_case import EdgeCase
 from p2pfl.data.splits import Iid

@@ -67,7 +67,7 @@ def test_every_bundled_scenario_is_valid_and_says_what_it_is():
     assert {"quickstart", "fashion_ring"} <= bundled().keys()
     for name, path in bundled().items():
         text = path.read_text(encoding="utf-8")
-        if "\nsweep:" in text:
+        if "\nsweep:" in text or "\ncompare:" in text:
             cells = load_sweep(name).cells
             assert {cell.loaded.scenario.name for cell in cells} == {name.rpartition("/")[2]}
         else:
