@@ -47,13 +47,10 @@ LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
 
 
-class _AtDownlink:
+class _AtDownlink(NamedTuple):
     """A message has reached its destination's downlink and queues there."""
 
-    __slots__ = ("envelope",)
-
-    def __init__(self, envelope: Envelope) -> None:
-        self.envelope = envelope
+    envelope: Envelope
 
 
 class _Again(NamedTuple):
@@ -178,7 +175,7 @@ class Engine:
                 self.now_ns = at_ns
                 if isinstance(event, Need):
                     if not self._wait_for(event.handle, stopping):
-                        self._push(at_ns, peer, event)
+                        heappush(heap, (at_ns, sequence, peer, event))  # where it was
                         return False
                     event = Resolved(event.tag, *self._executor.fetch([event.handle]))
                 elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
@@ -243,6 +240,9 @@ class Engine:
         at_ns = links.send(source, destination, envelope.size_bytes, self.now_ns, tries > 0)
         if self._presence is not None and not self._presence.reaches(source, destination):
             at_ns = None  # it has drawn all the same, so no event moves a later message's draws
+        copy_ns = None
+        if links.duplicates and tries == 0:
+            copy_ns = links.copy(source, destination, self.now_ns, at_ns is not None)
         if at_ns is None:
             if self._lost(envelope, tries + 1):
                 return
@@ -251,12 +251,10 @@ class Engine:
                 self._observer.message(self.now_ns, "sent", envelope)
             queues = links.has_downlink
             self._push(at_ns, destination, _AtDownlink(envelope) if queues else Received(envelope))
-            if links.duplicates:
-                copy_ns = links.copy(source, destination, self.now_ns)
-                if copy_ns is not None:
-                    self.counts[source, destination].duplicated += 1
-                    copy = _AtDownlink(envelope) if queues else Received(envelope)
-                    self._push(copy_ns, destination, copy)
+            if copy_ns is not None:
+                self.counts[source, destination].duplicated += 1
+                copy = _AtDownlink(envelope) if queues else Received(envelope)
+                self._push(copy_ns, destination, copy)
         if self._held:
             self._let_go(source, destination)
 
