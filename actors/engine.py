@@ -12,12 +12,12 @@ from math import inf
 from typing import Literal, NamedTuple, TypeAlias
 
 from actors.budget import Budget
+from actors.comings import Comings, Happens, Moment
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.presence import Presence
 from actors.protocols.events import (
-    Away,
     BudgetSpent,
     Conclude,
     Count,
@@ -34,7 +34,6 @@ from actors.protocols.events import (
     PeerProtocol,
     Received,
     Resolved,
-    Returned,
     Send,
     SetTimer,
     Started,
@@ -42,26 +41,20 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
-from graphs.availability import CHURN, Timeline
-from graphs.events import Change
+from graphs.availability import Timeline
 from graphs.links import Links
 from graphs.open_edges import OpenEdges
 
 HEADER_BYTES = 64
 """What a message is longer than its payload, as the network's model has it."""
-NOBODY = -1
-"""The peer of a line of the timeline that concerns none alone."""
 LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
 
 
-class _AtDownlink:
+class _AtDownlink(NamedTuple):
     """A message has reached its destination's downlink and queues there."""
 
-    __slots__ = ("envelope",)
-
-    def __init__(self, envelope: Envelope) -> None:
-        self.envelope = envelope
+    envelope: Envelope
 
 
 class _Again(NamedTuple):
@@ -71,29 +64,10 @@ class _Again(NamedTuple):
     tries: int
 
 
-class _Toggle(NamedTuple):
-    """A peer's session, or its time down, is over."""
-
-    peer: int
-    ordinal: int
-
-
-class _Step(NamedTuple):
-    """A graph that varies by time takes its next step."""
-
-    number: int
-
-
-class _Happens(NamedTuple):
-    """Something that befalls peers or links."""
-
-    what: Change | _Toggle | _Step
-
-
-_Item: TypeAlias = Event | Need | _AtDownlink | _Again | _Happens
+_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Happens
 """What the heap holds."""
 
-_OF_THE_NETWORK = (_AtDownlink, _Again, _Happens, Received)
+_OF_THE_NETWORK = (_AtDownlink, _Again, Happens, Received)
 """What happens whether or not the peer's process is still alive."""
 
 
@@ -165,12 +139,16 @@ class Engine:
         for source, destination in self.counts:
             self._neighbours.setdefault(source, []).append(destination)
         self._finished: set[int] = set()
-        self._timeline = timeline or Timeline()
-        self._open_edges = open_edges
-        changes = bool(timeline) or open_edges is not None
-        self._presence = Presence.at_start(self._timeline) if changes else None
+        self._presence: Presence | None = None
         """None where everybody is there and every link is open, always."""
         self._dead: set[int] = set()
+        self._comings: Comings | None = None
+        if timeline or open_edges is not None:
+            known = timeline or Timeline()
+            self._presence = Presence.at_start(known)
+            self._comings = Comings(
+                known, open_edges, self._neighbours, self._push, observer.note, self._renew
+            )
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
@@ -178,9 +156,12 @@ class Engine:
         Returns:
             Whether the end was reached.
         """
-        if not self._sequence:
-            self._begin()
         heap, protocols = self._heap, self._protocols
+        if not self._sequence:
+            if self._comings is not None:
+                self._comings.begin(self._moment())
+            for peer in range(len(protocols)):
+                self._push(0, peer, Started())
         while heap:
             if stopping():
                 return False
@@ -206,7 +187,7 @@ class Engine:
                 if peer in self._finished:
                     continue  # a run does not last until its unused timeouts
                 self.now_ns = at_ns
-            elif isinstance(event, _Happens):
+            elif isinstance(event, Happens):
                 self._happen(at_ns, event)
                 continue
             elif isinstance(event, _Again):
@@ -217,7 +198,7 @@ class Engine:
                 self.now_ns = at_ns
                 if isinstance(event, Need):
                     if not self._wait_for(event.handle, stopping):
-                        self._push(at_ns, peer, event)
+                        heappush(heap, (at_ns, sequence, peer, event))  # where it was
                         return False
                     event = Resolved(event.tag, *self._executor.fetch([event.handle]))
                 elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
@@ -275,9 +256,10 @@ class Engine:
                 counts.rejected += 1
         elif isinstance(effect, Note):
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
-            if self._presence is not None and effect.event == "round_start":
+            if self._comings is not None and effect.event == "round_start":
+                assert self._presence is not None
                 for change in self._presence.begins(peer, effect.round):
-                    self._change(change)
+                    self._comings.change(self._moment(), change)
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
@@ -313,6 +295,9 @@ class Engine:
         at_ns = links.send(source, destination, envelope.size_bytes, self.now_ns, tries > 0)
         if self._presence is not None and not self._presence.reaches(source, destination):
             at_ns = None  # it has drawn all the same, so no event moves a later message's draws
+        copy_ns = None
+        if links.duplicates and tries == 0:
+            copy_ns = links.copy(source, destination, self.now_ns, at_ns is not None)
         if at_ns is None:
             if self._will_retry(envelope, tries + 1):
                 return
@@ -321,12 +306,10 @@ class Engine:
                 self._observer.message(self.now_ns, "sent", envelope)
             queues = links.has_downlink
             self._push(at_ns, destination, _AtDownlink(envelope) if queues else Received(envelope))
-            if links.duplicates:
-                copy_ns = links.copy(source, destination, self.now_ns)
-                if copy_ns is not None:
-                    self.counts[source, destination].duplicated += 1
-                    copy = _AtDownlink(envelope) if queues else Received(envelope)
-                    self._push(copy_ns, destination, copy)
+            if copy_ns is not None:
+                self.counts[source, destination].duplicated += 1
+                copy = _AtDownlink(envelope) if queues else Received(envelope)
+                self._push(copy_ns, destination, copy)
         if self._held:
             self._let_go(source, destination)
 
@@ -431,7 +414,7 @@ class Engine:
                 self._observer.message(at_ns, "dropped", event.envelope)
             self._gone_behind(source, peer)
             return True
-        if isinstance(event, _Again | _Happens):
+        if isinstance(event, _Again | Happens):
             return False
         asked = isinstance(event, WorkDone | TimerFired | Need | Observed)
         if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):
@@ -441,95 +424,22 @@ class Engine:
             return True
         return False
 
-    def _begin(self) -> None:
-        """All that is known beforehand; and every peer starts."""
-        for at_ns, change in self._timeline.at_ns:
-            self._push(at_ns, 0, _Happens(change))
-        for peer in self._timeline.away:
-            for neighbour in self._sends_to(peer):
-                self._push(0, neighbour, Away(peer))
-        if self._open_edges is not None:
-            self._change(self._step(0))
-        for peer in range(len(self._protocols)):
-            self._push(0, peer, Started())
-        for peer in self._timeline.sessions.peers if self._timeline.sessions else ():
-            self._toggle(_Toggle(peer, -1))
-
-    def _happen(self, at_ns: int, event: _Happens) -> None:
+    def _happen(self, at_ns: int, event: Happens) -> None:
         """Carry out what befalls peers or links, unless everything is over."""
-        presence, what = self._presence, event.what
-        assert presence is not None
-        if presence.is_over(len(self._protocols), self._finished):
-            return  # a run does not last until changes that concern nobody
-        self.now_ns = at_ns
-        if isinstance(what, _Toggle):
-            change = self._toggle(what)
-            if change is not None:
-                self._change(change)
-        elif isinstance(what, _Step):
-            self._change(self._step(what.number))
-        else:
-            self._change(what)
-            presence.timed -= 1
+        assert self._presence is not None
+        assert self._comings is not None
+        if not self._presence.is_over(len(self._protocols), self._finished):
+            self.now_ns = at_ns  # a run does not last until changes that concern nobody
+            self._comings.happen(self._moment(), event)
 
-    def _change(self, change: Change) -> None:
-        """Change who is there or which links are open, and tell whom it concerns."""
-        presence = self._presence
-        assert presence is not None
-        moved, news = presence.apply(change, self._sends_to, self._finished)
-        for peer in moved:
-            round_ = presence.rounds.get(peer, 0)
-            data = {"factor": change.factor} if change.what == "slow" else {}
-            self._observer.note(self.now_ns, peer, change.what, round_, data)
-        if change.what == "vary":
-            number = len(self.counts) - len(change.edges)
-            self._observer.note(self.now_ns, NOBODY, "vary", 0, {"open": number})
-        elif change.what in ("partition", "heal", "link_down", "link_up"):
-            edges = [list(edge) for edge in change.edges]
-            self._observer.note(self.now_ns, NOBODY, change.what, 0, {"edges": edges})
-        for peer, what in news:
-            self._push(self.now_ns, peer, what)
-        if change.what == "up":
-            for peer in moved:
-                self._wake(peer, change.anew)
+    def _moment(self) -> Moment:
+        assert self._presence is not None
+        return Moment(self.now_ns, self._presence, self._finished)
 
-    def _wake(self, peer: int, anew: bool) -> None:
-        """A peer is back: it is told so, and then what was kept for it."""
-        presence = self._presence
-        assert presence is not None
-        kept = presence.asleep.pop(peer, [])
-        round_ = presence.joins_in(peer, self._sends_to(peer), self._finished)
-        if anew:
-            presence.since[peer] = self._sequence
-            kept = [e for e in kept if not isinstance(e, WorkDone | TimerFired | Need | Observed)]
-            self._executor.submit(peer, Task("renew", round_), ())
-        self._push(self.now_ns, peer, Returned(round_, anew))
-        for event in kept:
-            self._push(self.now_ns, peer, event)
+    def _renew(self, peer: int, round_: int) -> None:
+        self._executor.submit(peer, Task("renew", round_), ())
 
-    def _step(self, number: int) -> Change:
-        """The graph of this step; the next one follows."""
-        assert self._open_edges is not None
-        self._push(self.now_ns + self._open_edges.every_ns, 0, _Happens(_Step(number + 1)))
-        return Change("vary", edges=self._open_edges.closed(number))
-
-    def _toggle(self, event: _Toggle) -> Change | None:
-        """A peer's period has ended, and the next begins: up if its number is even."""
-        sessions = self._timeline.sessions
-        assert sessions is not None
-        peer, ordinal = event.peer, event.ordinal + 1
-        presence = self._presence
-        if peer in self._finished or (presence is not None and peer in presence.left):
-            return None
-        at_ns = self.now_ns + sessions.lasts_ns(peer, ordinal)
-        self._push(at_ns, peer, _Happens(_Toggle(peer, ordinal)))
-        if ordinal == 0:
-            return None
-        return Change("down" if ordinal % 2 else "up", (peer,), cause=CHURN)
-
-    def _sends_to(self, peer: int) -> Sequence[int]:
-        return self._neighbours.get(peer, ())
-
-    def _push(self, at_ns: int, peer: int, event: _Item) -> None:
+    def _push(self, at_ns: int, peer: int, event: _Item) -> int:
         self._sequence += 1
         heappush(self._heap, (at_ns, self._sequence, peer, event))
+        return self._sequence

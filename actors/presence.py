@@ -34,6 +34,8 @@ class Presence:
     """What each peer that is down will be told when it is back."""
     since: dict[int, int] = field(default_factory=dict)
     """Of a peer that came back anew: what was asked for before this sequence is forgotten."""
+    anew: set[int] = field(default_factory=set)
+    """Of those that are down, who will begin anew."""
     rounds: dict[int, int] = field(default_factory=dict)
     """The round that each peer has begun last."""
     to_come: list[tuple[int, Change]] = field(default_factory=list)
@@ -144,6 +146,8 @@ class Presence:
                 self.asleep.pop(peer, None)
             else:
                 up = change.what == "up"
+                if change.anew and causes & change.cause:
+                    self.anew.add(peer)
                 causes = causes & ~change.cause if up else causes | change.cause
                 if causes:
                     self.down[peer] = causes

@@ -119,14 +119,17 @@ class Links:
             return None
         return max(now_ns, self._up_free_ns[source]) + self._retry_after_ns
 
-    def copy(self, source: int, destination: int, now_ns: int) -> int | None:
+    def copy(self, source: int, destination: int, now_ns: int, through: bool = True) -> int | None:
         """When a second copy of the message just sent reaches the downlink; None: there is none.
 
-        A copy is made in the network: it leaves the uplink with its original.
+        A copy is made in the network: it leaves the uplink with its original. To be asked for every
+        message, also for one that did not get ``through``, so that its draws move no other's.
         """
         link = self._links[source][destination]
         at_ns = link.copied(max(now_ns, self._up_free_ns[source]))
-        if at_ns is not None and self._fifo:
+        if at_ns is None or not through:
+            return None
+        if self._fifo:
             at_ns = link.last_ns = max(at_ns, link.last_ns)
         return at_ns
 

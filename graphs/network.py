@@ -25,7 +25,7 @@ class Network:
     retry_after_ms: float = 200.0
     """How long after a lost message has left the uplink it is sent again, in milliseconds, > 0."""
     duplicate: float = 0.0
-    """Probability that a message that is not lost arrives twice, each at its own time."""
+    """Probability that a message that gets through at once arrives twice, each at its own time."""
     fifo: bool = False
     """Whether the messages of a link keep their order: a late one holds up those behind it."""
 

@@ -9,10 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.executor import Task
+from actors.presence import Presence
 from actors.protocols.events import Away, Back, Received, Returned, Started, WorkDone
 from actors.protocols.rounds import Rounds
-from graphs.availability import Availability, Session, timeline
-from graphs.events import Crash, Heal, Join, Leave, LinkDown, LinkUp, Partition, Rejoin, Slow
+from graphs.availability import CHURN, Availability, Session, timeline
+from graphs.events import (
+    Change,
+    Crash,
+    Heal,
+    Join,
+    Leave,
+    LinkDown,
+    LinkUp,
+    Partition,
+    Rejoin,
+    Slow,
+)
 from graphs.latencies import Constant, Lognormal
 from graphs.network import Network
 from graphs.schedule import round_plans
@@ -291,3 +303,65 @@ def test_an_event_moves_no_draw_of_any_link(emulation, p):
         one, other = delays(plain, *edge), delays(parted, *edge)
         assert {r: other[r] for r in one if r in other} == {r: one[r] for r in one if r in other}
     assert len(delays(parted, 0, 1)) < len(delays(plain, 0, 1))
+
+
+# ---------------------------------------------------------------- the state alone
+
+
+def moved(presence, what, peers=(), **more):
+    return presence.apply(Change(what, peers, **more), {0: (1,), 1: (0, 2), 2: (1,)}.get, {9})
+
+
+def test_a_peer_is_up_when_nothing_keeps_it_down():
+    presence = Presence()
+    assert moved(presence, "down", (1,)) == ([1], [(0, Away(1)), (2, Away(1))])
+    assert moved(presence, "down", (1,), cause=CHURN) == ([], [])
+    assert moved(presence, "up", (1,), anew=True) == ([], [])
+    assert not presence.is_up(1)
+    assert moved(presence, "up", (1,), cause=CHURN) == ([1], [(0, Back(1)), (2, Back(1))])
+    assert presence.anew == {1}  # it was to begin anew, whatever kept it down in the end
+
+
+def test_nobody_begins_anew_who_was_not_down():
+    presence = Presence()
+    assert moved(presence, "up", (1,), anew=True) == ([], [])
+    assert presence.anew == set()
+
+
+def test_a_link_is_open_when_nothing_closes_it():
+    presence = Presence()
+    assert moved(presence, "link_down", edges=((0, 1),)) == ([], [(1, Away(0))])
+    assert moved(presence, "partition", edges=((0, 1), (2, 1))) == ([], [(1, Away(2))])
+    assert moved(presence, "vary", edges=((2, 1),)) == ([], [])
+    assert moved(presence, "heal") == ([], [])
+    assert moved(presence, "link_up", edges=((0, 1),)) == ([], [(1, Back(0))])
+    assert moved(presence, "vary") == ([], [(1, Back(2))])
+    assert presence == Presence()
+
+
+def test_a_second_partition_takes_the_place_of_the_first():
+    presence = Presence()
+    moved(presence, "partition", edges=((0, 1),))
+    assert moved(presence, "partition", edges=((2, 1),)) == ([], [(1, Back(0)), (1, Away(2))])
+
+
+def test_who_has_ended_or_left_is_not_moved():
+    presence = Presence()
+    assert moved(presence, "down", (9,)) == ([], [])
+    assert moved(presence, "leave", (1,))[0] == [1]
+    assert moved(presence, "up", (1,)) == ([], [])
+    assert presence.is_over(2, {0})
+    assert not presence.is_over(3, {0})
+    moved(presence, "down", (2,))
+    assert presence.is_over(3, {0})
+    presence.timed = 1
+    assert not presence.is_over(3, {0})
+
+
+def test_who_joins_takes_the_latest_round_of_those_who_are_there():
+    presence = Presence(rounds={0: 4, 1: 7, 2: 9})
+    moved(presence, "down", (2,))
+    assert presence.joins_in(5, (0, 1, 2), {}) == 7
+    assert presence.joins_in(5, (0, 1, 2), {1}) == 4
+    assert presence.joins_in(0, (2,), {}) == 4
+    assert presence.joins_in(5, (), {}) == 1

@@ -250,6 +250,15 @@ def test_copies():
     assert not Links(LINE, RANDOM, 1).duplicates
 
 
+def test_a_lost_message_takes_its_copy_with_it():
+    """So a loss does not move the copies of those that arrive, nor their order."""
+    network = Network(latency=RANDOM.latency, duplicate=0.5, fifo=True)
+    sure, lossy = Links(LINE, network, 4), Links(LINE, network, 4)
+    every = [sure.copy(0, 1, 10**12 * k) for k in range(60)]
+    some = [lossy.copy(0, 1, 10**12 * k, through=k % 3 > 0) for k in range(60)]
+    assert some == [at_ns if k % 3 else None for k, at_ns in enumerate(every)]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([(0, 1), (1, 0), (1, 2)]), st.integers(0, 2)), max_size=50),
     st.sampled_from(EVERY_LATENCY),
