@@ -6,7 +6,7 @@ gives one graph after the other, for as long as it is asked. Plain averaging tak
 the round's graph; by time, those of all edges that may be open.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -17,8 +17,10 @@ import numpy as np
 
 from graphs.canonical import canonical
 from graphs.checks import check_at_least, check_peers, check_share
+from graphs.edge_schedule import Schedule
 from graphs.fixed import Fixed
 from graphs.lattices import Exponential, hops_of_two
+from graphs.parts import edges_as, part
 from graphs.random_graphs import RandomRegular, check_degree, check_radius, within
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
@@ -70,13 +72,13 @@ class Periodic:
         union: Graph = nx.DiGraph() if any(g.is_directed() for g in each) else nx.Graph()
         for graph in reversed(each):
             union.add_nodes_from(graph)
-            union.add_edges_from(_as(union, graph))
+            union.add_edges_from(edges_as(union, graph))
         return union
 
     def graphs(self, union: Graph, seed: int, folder: Path) -> Iterator[Graph]:
         """One after the other, and again."""
         each = self._each(stream(seed, "graph"), folder)
-        graphs = [_part(union, ((i, j) for i, j, _ in _as(union, graph))) for graph in each]
+        graphs = [part(union, ((i, j) for i, j, _ in edges_as(union, graph))) for graph in each]
         while True:
             yield from graphs
 
@@ -115,7 +117,7 @@ class OnePeerExponential:
     def graphs(self, union: Graph, seed: int, folder: Path) -> Iterator[Graph]:
         """One hop after the other, and again."""
         graphs = [
-            _part(union, ((peer, (peer + hop) % self.peers) for peer in union))
+            part(union, ((peer, (peer + hop) % self.peers) for peer in union))
             for hop in hops_of_two(self.peers)
         ]
         while True:
@@ -151,7 +153,7 @@ class RandomRegularAnew:
         topology = RandomRegular(peers=self.peers, degree=self.degree)
         step = 0
         while True:
-            yield _part(union, topology.build(stream(seed, "graph", step), folder).edges)
+            yield part(union, topology.build(stream(seed, "graph", step), folder).edges)
             step += 1
 
 
@@ -192,7 +194,7 @@ class EdgeMarkov:
         share = self.p_on / (self.p_on + self.p_off)
         there = {edge: bool(rng.random() < share) for edge, rng in draws.items()}
         while True:
-            yield _part(union, (edge for edge, is_there in there.items() if is_there))
+            yield part(union, (edge for edge, is_there in there.items() if is_there))
             for edge, rng in draws.items():
                 changes = rng.random() < (self.p_off if there[edge] else self.p_on)
                 there[edge] = there[edge] != bool(changes)
@@ -235,105 +237,10 @@ class RandomWalk:
         draws = [stream(seed, "walk", peer) for peer in range(self.peers)]
         places = np.array([rng.random(2) for rng in draws])
         while True:
-            yield _part(union, within(places.tolist(), self.radius).edges)
+            yield part(union, within(places.tolist(), self.radius).edges)
             moved = places + self.step * np.array([rng.standard_normal(2) for rng in draws])
             # Reflected as often as need be: a triangular wave of period 2.
             places = 1 - np.abs(1 - np.mod(moved, 2))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeChange:
-    """Edges that come and go with a round: ``{at_round: 5, add: [[0, 3]], remove: [[0, 1]]}``."""
-
-    at_round: int
-    """From which round on, >= 2."""
-    add: tuple[tuple[int, int], ...] = ()
-    """Pairs of ids."""
-    remove: tuple[tuple[int, int], ...] = ()
-    """Pairs of ids."""
-
-    def __post_init__(self) -> None:
-        check_at_least("at_round", self.at_round, 2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """A graph whose edges come and go as a list says, by rounds. By time, events do the same."""
-
-    of: Fixed
-    """The graph of the first round."""
-    changes: tuple[EdgeChange, ...]
-    """In the order of their rounds."""
-    kind: Literal["schedule"] = "schedule"
-
-    def __post_init__(self) -> None:
-        rounds = [change.at_round for change in self.changes]
-        if rounds != sorted(rounds):
-            raise ValueError(f"changes must be in the order of their rounds, got {rounds}")
-
-    @property
-    def every_rounds(self) -> int:
-        """Each round may differ."""
-        return 1
-
-    @property
-    def every_s(self) -> None:
-        """Never by time."""
-        return
-
-    def build(self, rng: np.random.Generator, folder: Path) -> Graph:
-        """The first graph, and all edges that are added.
-
-        Raises:
-            TopologyError: If an edge that is removed is not there, or one that is added is.
-        """
-        graph = canonical(self.of.build(rng, folder))
-        union, now = graph.copy(), graph.copy()
-        for change in self.changes:
-            _apply(now, change)
-            union.add_edges_from(edge for edge in change.add if not union.has_edge(*edge))
-        return union
-
-    def graphs(self, union: Graph, seed: int, folder: Path) -> Iterator[Graph]:
-        """Round by round; the last stays."""
-        now = canonical(self.of.build(stream(seed, "graph"), folder))
-        left = list(self.changes)
-        round_ = 1
-        while True:
-            while left and left[0].at_round == round_:
-                _apply(now, left.pop(0))
-            yield _part(union, now.edges)
-            round_ += 1
-
-
-def _apply(graph: Graph, change: EdgeChange) -> None:
-    where = f"topology schedule, at_round {change.at_round}"
-    for i, j in change.remove:
-        if not graph.has_edge(i, j):
-            raise TopologyError(f"{where}: there is no edge [{i}, {j}] to remove")
-        graph.remove_edge(i, j)
-    for i, j in change.add:
-        if i == j or i not in graph or j not in graph:
-            raise TopologyError(f"{where}: peers 0 to {len(graph) - 1} cannot have [{i}, {j}]")
-        if graph.has_edge(i, j):
-            raise TopologyError(f"{where}: edge [{i}, {j}] is there already")
-        graph.add_edge(i, j)
-
-
-def _as(union: Graph, graph: Graph) -> Iterator[tuple[int, int, dict[str, float]]]:
-    """A graph's edges and their settings; both ways if the union is directed and it is not."""
-    for i, j, settings in graph.edges(data=True):
-        yield i, j, settings
-        if union.is_directed() and not graph.is_directed():
-            yield j, i, settings
-
-
-def _part(union: Graph, edges: Iterable[tuple[int, int]]) -> Graph:
-    """The union with these of its edges alone, and their settings there."""
-    part: Graph = nx.DiGraph() if union.is_directed() else nx.Graph()
-    part.add_nodes_from(union.nodes(data=True))
-    part.add_edges_from((i, j, union.edges[i, j]) for i, j in sorted(edges))
-    return part
 
 
 Varying: TypeAlias = (

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphs.edge_schedule import EdgeChange, Schedule
 from graphs.files import EdgeList
 from graphs.fixed import Complete, Ring
 from graphs.lattices import Exponential, Line
@@ -17,13 +18,11 @@ from graphs.random_graphs import ErdosRenyi
 from graphs.topologies import build_graph, graphs_by_round
 from graphs.varying import (
     VARYING,
-    EdgeChange,
     EdgeMarkov,
     OnePeerExponential,
     Periodic,
     RandomRegularAnew,
     RandomWalk,
-    Schedule,
 )
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
