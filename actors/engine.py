@@ -38,6 +38,7 @@ from actors.protocols.events import (
     WorkDone,
 )
 from graphs.availability import Timeline
+from graphs.events import Change
 from graphs.links import Links
 from graphs.open_edges import OpenEdges
 
@@ -127,6 +128,8 @@ class Engine:
         self._finished: set[int] = set()
         self._presence: Presence | None = None
         """None where everybody is there and every link is open, always."""
+        self._due: list[Change] = []
+        """What happens when this event has been carried out; empty between events."""
         self._comings: Comings | None = None
         if timeline or open_edges is not None:
             known = timeline or Timeline()
@@ -182,6 +185,8 @@ class Engine:
                     self._show(peer, event)
             for effect in protocols[peer].on(event, at_ns):
                 self._carry_out(peer, effect)
+            if self._due:
+                self._happens_now()
         return True
 
     # ------------------------------------------------------------ effects
@@ -207,10 +212,10 @@ class Engine:
                 counts.rejected += 1
         elif isinstance(effect, Note):
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
-            if self._comings is not None and effect.event == "round_start":
-                assert self._presence is not None
-                for change in self._presence.begins(peer, effect.round):
-                    self._comings.change(self._moment(), change)
+            if self._presence is not None and effect.event == "round_start":
+                self._due += self._presence.begins(peer, effect.round)
+                if self._due and all(change.what == "slow" for change in self._due):
+                    self._happens_now()  # it holds for the work that begins now
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
@@ -361,7 +366,7 @@ class Engine:
             return True
         if isinstance(event, _Again | Happens):
             return False
-        asked = isinstance(event, WorkDone | TimerFired | Need | Observed)
+        asked = isinstance(event, Started | WorkDone | TimerFired | Need | Observed)
         if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):
             return True
         if peer in presence.down and not isinstance(event, Need):
@@ -376,6 +381,13 @@ class Engine:
         if not self._presence.is_over(len(self._protocols), self._finished):
             self.now_ns = at_ns  # a run does not last until changes that concern nobody
             self._comings.happen(self._moment(), event)
+
+    def _happens_now(self) -> None:
+        """A peer has begun a round in which something is to happen."""
+        assert self._comings is not None
+        due, self._due = self._due, []
+        for change in due:
+            self._comings.change(self._moment(), change)
 
     def _moment(self) -> Moment:
         assert self._presence is not None

@@ -102,6 +102,26 @@ def test_a_peer_that_is_back_anew_forgets_its_work(emulation):
     check_books(run)
 
 
+@pytest.mark.parametrize(
+    ("down", "up"),
+    [
+        ({"at_round": 1}, {"at_round": 1}),
+        ({"at_round": 2}, {"at_round": 2}),
+        ({"at_s": 0.0}, {"at_s": 0.0}),
+        ({"at_s": 0.0}, {"at_s": 0.5}),
+        ({"at_s": 1.0}, {"at_s": 1.0}),
+    ],
+)
+def test_a_peer_that_begins_anew_at_once_does_not_do_its_rounds_twice(emulation, down, up):
+    line = line_of(PAIR, Crash(peers=(0,), **down), Rejoin(peers=(0,), anew=True, **up))
+    run = emulation(PAIR, NEAR, rounds=3, settings=Rounds(timeout_s=2), timeline=line).run()
+    merged = Counter(r for _, p, r, _ in run.tape.merges if p == 0)
+    assert set(merged) == {1, 2, 3}
+    assert merged.total() <= 4  # one round may have been merged before it was begun again
+    assert ends(run, 0)[-1][1] == 3
+    check_books(run)
+
+
 def test_who_joins_begins_in_the_round_of_the_others(emulation):
     graph = nx.complete_graph(3)
     run = emulation(
