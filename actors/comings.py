@@ -9,6 +9,7 @@ from actors.protocols.events import (
     Event,
     Observed,
     Returned,
+    Started,
     TimerFired,
     WorkDone,
 )
@@ -147,7 +148,8 @@ class Comings:
         if anew:
             presence.anew.discard(peer)
             presence.since[peer] = sequence
-            kept = [e for e in kept if not isinstance(e, WorkDone | TimerFired | Observed)]
+            own = Started | WorkDone | TimerFired | Observed
+            kept = [e for e in kept if not isinstance(e, own)]
             self._renew(peer, round_)
         for event in kept:
             self._push(at.now_ns, peer, event)

@@ -42,6 +42,7 @@ from actors.protocols.events import (
     WorkDone,
 )
 from graphs.availability import Timeline
+from graphs.events import Change
 from graphs.links import Links
 from graphs.open_edges import OpenEdges
 
@@ -142,6 +143,8 @@ class Engine:
         self._presence: Presence | None = None
         """None where everybody is there and every link is open, always."""
         self._dead: set[int] = set()
+        self._due: list[Change] = []
+        """What happens when this event has been carried out; empty between events."""
         self._comings: Comings | None = None
         if timeline or open_edges is not None:
             known = timeline or Timeline()
@@ -208,6 +211,8 @@ class Engine:
                 if self.spent is not None:
                     self._conclude(at_ns)
                     break
+            if self._due:
+                self._happens_now()
         return True
 
     def lose(self, peer: int) -> None:
@@ -223,6 +228,7 @@ class Engine:
     def _conclude(self, at_ns: int) -> None:
         """The budget is spent: nothing happens any more but what peers do to conclude."""
         self._heap.clear()
+        self._due.clear()
         ended_ns, self.now_ns = self.now_ns, at_ns
         cut_short = False
         for peer, protocol in enumerate(self._protocols):
@@ -256,10 +262,10 @@ class Engine:
                 counts.rejected += 1
         elif isinstance(effect, Note):
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
-            if self._comings is not None and effect.event == "round_start":
-                assert self._presence is not None
-                for change in self._presence.begins(peer, effect.round):
-                    self._comings.change(self._moment(), change)
+            if self._presence is not None and effect.event == "round_start":
+                self._due += self._presence.begins(peer, effect.round)
+                if self._due and all(change.what == "slow" for change in self._due):
+                    self._happens_now()  # it holds for the work that begins now
         elif isinstance(effect, Evaluate):
             task = Task("evaluate", effect.round, outputs=int(self._keeps_models))
             outcome = self._executor.submit(peer, task, ())
@@ -416,7 +422,7 @@ class Engine:
             return True
         if isinstance(event, _Again | Happens):
             return False
-        asked = isinstance(event, WorkDone | TimerFired | Need | Observed)
+        asked = isinstance(event, Started | WorkDone | TimerFired | Need | Observed)
         if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):
             return True
         if peer in presence.down and not isinstance(event, Need):
@@ -431,6 +437,13 @@ class Engine:
         if not self._presence.is_over(len(self._protocols), self._finished):
             self.now_ns = at_ns  # a run does not last until changes that concern nobody
             self._comings.happen(self._moment(), event)
+
+    def _happens_now(self) -> None:
+        """A peer has begun a round in which something is to happen."""
+        assert self._comings is not None
+        due, self._due = self._due, []
+        for change in due:
+            self._comings.change(self._moment(), change)
 
     def _moment(self) -> Moment:
         assert self._presence is not None

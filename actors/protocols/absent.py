@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from actors.protocols.events import Effect, Event, Finished, Started
+from actors.protocols.events import Effect, Event, Finished, Returned, Started
 
 
 class AbsentPeer:
@@ -10,4 +10,4 @@ class AbsentPeer:
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
-        return (Finished(),) if isinstance(event, Started) else ()
+        return (Finished(),) if isinstance(event, Started | Returned) else ()

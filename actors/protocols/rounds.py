@@ -271,7 +271,7 @@ class RoundsPeer:
         if event.kind == "merge":
             self._last_merge = event.summary
         effects: list[Effect] = [Note("round_end", self.round)]
-        last = self.round == self.rounds
+        last = self.round >= self.rounds
         if self._evaluate_every and (last or self.round % self._evaluate_every == 0):
             effects.append(Evaluate(self.round))
         return [*effects, Finished()] if last else [*effects, *self._next_round()]

@@ -1,6 +1,7 @@
 """Peers that come and go, and links that open and close, by hand and at random."""
 
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import networkx as nx
@@ -99,6 +100,26 @@ def test_a_peer_that_is_back_anew_forgets_its_work(emulation):
     assert (2, Task("renew", 1), ()) in run.executor.submitted
     assert [r for _, r in ends(run, 2)] == [1, 2]
     assert {r for _, r in ends(run, 0)} == {1, 2}
+    check_books(run)
+
+
+@pytest.mark.parametrize(
+    ("down", "up"),
+    [
+        ({"at_round": 1}, {"at_round": 1}),
+        ({"at_round": 2}, {"at_round": 2}),
+        ({"at_s": 0.0}, {"at_s": 0.0}),
+        ({"at_s": 0.0}, {"at_s": 0.5}),
+        ({"at_s": 1.0}, {"at_s": 1.0}),
+    ],
+)
+def test_a_peer_that_begins_anew_at_once_does_not_do_its_rounds_twice(emulation, down, up):
+    line = line_of(PAIR, Crash(peers=(0,), **down), Rejoin(peers=(0,), anew=True, **up))
+    run = emulation(PAIR, NEAR, rounds=3, settings=Rounds(timeout_s=2), timeline=line).run()
+    merged = Counter(r for _, p, r, _ in run.tape.merges if p == 0)
+    assert set(merged) == {1, 2, 3}
+    assert merged.total() <= 4  # one round may have been merged before it was begun again
+    assert ends(run, 0)[-1][1] == 3
     check_books(run)
 
 
@@ -247,7 +268,10 @@ def test_whatever_happens_runs_end_with_their_books_in_order(
 
     def once():
         how = Rounds(timeout_s=1, late=late)
-        return emulation(graph, network, rounds=rounds, settings=how, timeline=line).run()
+        run = emulation(graph, network, rounds=rounds, settings=how, timeline=line)
+        asked = count()
+        assert run.engine.run(lambda: next(asked) > 100_000), "it does not end"
+        return run
 
     run = once()
     check_books(run)
