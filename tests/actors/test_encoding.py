@@ -231,7 +231,7 @@ def test_what_cannot_be_stored_is_named(value, said):
         (["record", "fractions:Fraction", 1, 2], "fractions:Fraction"),
         (["record", "actors.engine:Engine"], "actors.engine:Engine is no dataclass"),
         (["record", "p2pfl.no_such_module:State"], "no_such_module"),
-        (["record", "p2pfl.types:Update", 1], "came 1 fields of Update; it has 6: vector"),
+        (["record", "p2pfl.types:Update", 1], "came 1 fields of Update; it has 6 here: vector"),
         (["record", "p2pfl.types:np.ndarray"], "np.ndarray"),
         (["generator", "Made", ["dict"]], "came 'generator'"),
         (["eval", "1"], "came 'eval'"),
