@@ -8,6 +8,7 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from typing import Any, NamedTuple
 
 from actors.executor import Executor, Task
 from actors.observer import EdgeCounts, Observer
@@ -42,13 +43,17 @@ LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
 
 
-class _AtDownlink:
+_GIVEN = frozenset({
+    "_protocols", "_links", "_executor", "_observer", "_work_ns", "_message_bytes", "_outputs",
+    "_watchers", "_messages", "_keeps_models", "_prepares", "_prepared", "_neighbours",
+})  # fmt: skip
+"""What an engine is made with. Its other attributes are its state."""
+
+
+class _AtDownlink(NamedTuple):
     """A message has reached its destination's downlink and queues there."""
 
-    __slots__ = ("envelope",)
-
-    def __init__(self, envelope: Envelope) -> None:
-        self.envelope = envelope
+    envelope: Envelope
 
 
 class Engine:
@@ -110,6 +115,8 @@ class Engine:
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, or until ``stopping()`` says so between two events.
 
+        Called again, it goes on where it stopped, and nothing has changed by that.
+
         Returns:
             Whether the end was reached.
         """
@@ -120,7 +127,7 @@ class Engine:
         while heap:
             if stopping():
                 return False
-            at_ns, _, peer, event = heappop(heap)
+            at_ns, sequence, peer, event = heappop(heap)
             if isinstance(event, TimerFired) and peer in self._finished:
                 continue  # a run does not last until its unused timeouts
             self.now_ns = at_ns
@@ -129,7 +136,7 @@ class Engine:
                 continue
             if isinstance(event, Need):
                 if not self._wait_for(event.handle, stopping):
-                    self._push(at_ns, peer, event)
+                    heappush(heap, (at_ns, sequence, peer, event))  # where it was
                     return False
                 event = Resolved(event.tag, *self._executor.fetch([event.handle]))
             if isinstance(event, Received):
@@ -139,6 +146,26 @@ class Engine:
             for effect in protocols[peer].on(event, at_ns):
                 self._carry_out(peer, effect)
         return True
+
+    # ------------------------------------------------------------ snapshots
+
+    def state(self) -> dict[str, Any]:
+        """All that changes, as plain data with handles in it. To be asked for between two runs."""
+        own = {name: value for name, value in vars(self).items() if name not in _GIVEN}
+        return own | {
+            "machines": [vars(machine) for machine in self._protocols],
+            "links": self._links.state(),
+            "prepared": self._prepared.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave, in an engine that was made alike and has not run yet."""
+        parts = dict(state)
+        self._links.restore(parts.pop("links"))
+        self._prepared.restore(parts.pop("prepared"))
+        for machine, attributes in zip(self._protocols, parts.pop("machines"), strict=True):
+            vars(machine).update(attributes)
+        vars(self).update(parts)
 
     # ------------------------------------------------------------ effects
 

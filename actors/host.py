@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from actors.encoding import Codec
 from actors.executor import Task
 from actors.failure import failure
 from actors.specs import Arrays, HostSpec, PeerSpec, shared
@@ -71,6 +72,7 @@ class Host:
             on_shortfall=spec.on_shortfall,
             strategy=spec.strategy,
         )
+        self._codec = Codec(_modules(spec))
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
         self._learners = {peer.peer: self._start(spec, peer, arrays) for peer in peers}
 
@@ -146,4 +148,15 @@ class Host:
             return (Consensus(consensus_distance(models)),)
         if task.kind == "digest":
             return (learner.digest(),)
+        if task.kind == "save":
+            return (self._codec.encode(learner.state())[0],)
+        if task.kind == "restore":
+            learner.restore(self._codec.decode(inputs[0]))
+            return (None,)
         return (*learner.craft(task.round, task.senders, inputs), None)
+
+
+def _modules(spec: HostSpec) -> set[str]:
+    """Where the variants of a run are defined: their states' types are known by name."""
+    variants = (spec.defense, spec.strategy, *(coalition.attack for coalition in spec.coalitions))
+    return {type(variant).__module__.partition(".")[0] for variant in variants}

@@ -22,7 +22,7 @@ class Draws(Generic[T]):
     is made at the first draw.
     """
 
-    __slots__ = ("_block", "_draw", "_left", "_name", "_rng")
+    __slots__ = ("_block", "_draw", "_drawn", "_left", "_name", "_rng")
 
     def __init__(
         self,
@@ -33,8 +33,24 @@ class Draws(Generic[T]):
         self._draw = draw
         self._block = FIRST_BLOCK
         self._rng: np.random.Generator | None = None
+        self._drawn = 0
         self._left: list[T] = []
         """What is drawn and not yet used, last first."""
+
+    @property
+    def ordinal(self) -> int:
+        """How many values were taken."""
+        return self._drawn - len(self._left)
+
+    def skip_to(self, ordinal: int) -> None:
+        """Go on, or begin again, so that the next value is the one at this ordinal (from 0).
+
+        Costs as much as drawing what lies between.
+        """
+        if ordinal < self.ordinal:
+            self._rng, self._left, self._drawn = None, [], 0
+        while self.ordinal < ordinal:
+            self.next()
 
     def next(self) -> T:
         """The value at the next ordinal."""
@@ -42,5 +58,6 @@ class Draws(Generic[T]):
             if self._rng is None:
                 self._rng = stream(*self._name)
             self._left = self._draw(self._rng, self._block)[::-1]
+            self._drawn += self._block
             self._block = min(2 * self._block, LARGEST_BLOCK)
         return self._left.pop()

@@ -16,6 +16,7 @@ Draws come from the streams (seed, "latency", i, j) and (seed, "drop", i, j); th
 i to j takes the k-th value of each, dropped or not. So no other link, and no drop, moves a draw.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +119,26 @@ class Links:
             return None
         return at_ns + latency_ns
 
+    def state(self) -> dict[str, Any]:
+        """All that messages change, as plain data: when queues are free, what was drawn."""
+        return {
+            "up_free_ns": dict(self._up_free_ns),
+            "down_free_ns": dict(self._down_free_ns),
+            "drawn": [
+                (i, j, ordinals)
+                for i, links in self._links.items()
+                for j, link in links.items()
+                if any(ordinals := link.ordinals())
+            ],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave, at links that were laid alike and carried nothing yet."""
+        self._up_free_ns.update(state["up_free_ns"])
+        self._down_free_ns.update(state["down_free_ns"])
+        for i, j, ordinals in state["drawn"]:
+            self._links[i][j].skip_to(ordinals)
+
     def receive(self, destination: int, size_bytes: int, now_ns: int) -> int:
         """Take a message that reaches the downlink now. Returns when it is delivered."""
         if self._down_mbps is None:
@@ -164,6 +185,16 @@ class _Link:
                 (seed, "drop", source, destination),
                 lambda rng, count: (rng.random(count) < drop).tolist(),
             )
+
+    def ordinals(self) -> tuple[int, int]:
+        """How many latencies and drops were drawn."""
+        latencies = 0 if self.latencies is None else self.latencies.ordinal
+        return latencies, 0 if self.drops is None else self.drops.ordinal
+
+    def skip_to(self, ordinals: tuple[int, int]) -> None:
+        for draws, ordinal in zip((self.latencies, self.drops), ordinals, strict=True):
+            if draws is not None:
+                draws.skip_to(ordinal)
 
 
 def _whole_ns(ms: npt.NDArray[np.float64]) -> list[int]:

@@ -11,17 +11,19 @@ from typing import Any, Literal
 
 from actors.engine import Engine
 from actors.executor import Executor
-from p2pfl.errors import P2PFLError
+from actors.snapshots import Snapshot
+from p2pfl.errors import P2PFLError, PeerLost, ScenarioError
 from scenarios.assemble import final_digest, make_engine, make_executor
 from scenarios.build import Experiment, build
 from scenarios.files import read_table, replace_file
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
-from scenarios.loader import Loaded, dump
+from scenarios.loader import Loaded, dump, load
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
 from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
+from scenarios.survival import Survival, alone_in
 from scenarios.tables import Tables
 from scenarios.watcher import Watcher
 
@@ -79,7 +81,52 @@ def run(
     with Stop().handling() as stop:
         experiment = build(loaded, data)
         folder = new_folder(out, loaded.scenario.name)
-        return _Run(experiment, folder, watcher or Watcher(), stop, began, picture).whole()
+        with alone_in(folder):
+            run_ = _Run(experiment, folder, watcher or Watcher(), stop, began, picture)
+            return run_.whole()
+
+
+def resume(
+    folder: Path,
+    data: Path | None = None,
+    watcher: Watcher | None = None,
+    picture: bool = True,
+) -> Record:
+    """Go on with a run that did not reach its end, from its newest whole snapshot.
+
+    Its files are then those of a run that was never disturbed.
+
+    Args:
+        folder: The run folder. The scenario is the one in it.
+        data: As for ``run``.
+        watcher: As for ``run``.
+        picture: As for ``run``.
+
+    Returns:
+        The record, as ``run`` does.
+
+    Raises:
+        ScenarioError: If it is no run folder, is done, or another process runs into it.
+        SnapshotError: If no snapshot can be gone on from; nothing was changed.
+        RunError: If the run failed.
+    """
+    began = perf_counter()
+    with Stop().handling() as stop:
+        _require_unfinished(folder)
+        with alone_in(folder):
+            experiment = build(load(folder / "scenario.yaml"), data)
+            survival = Survival(experiment, folder)
+            snapshot = survival.newest()
+            run_ = _Run(experiment, folder, watcher or Watcher(), stop, began, picture, survival)
+            return run_.whole(snapshot)
+
+
+def _require_unfinished(folder: Path) -> None:
+    if not (folder / "scenario.yaml").is_file():
+        raise ScenarioError(f"--resume {folder}: is no run folder: it has no scenario.yaml")
+    summary = folder / "summary.json"
+    if summary.is_file() and json.loads(summary.read_text())["status"] == "done":
+        raise ScenarioError(f"--resume {folder}: the run is done; there is nothing to go on with")
 
 
 class _Run:
@@ -93,6 +140,7 @@ class _Run:
         stop: Stop,
         began: float,
         picture: bool,
+        resumed: Survival | None = None,
     ) -> None:
         self.experiment = experiment
         self.folder = folder
@@ -100,6 +148,8 @@ class _Run:
         self.stop = stop
         self.began = began
         self.picture = picture
+        self.survival = resumed or Survival(experiment, folder)
+        self.resumes = resumed is not None
         self.log = _open_log(folder / "log.txt")
         self.status: Status = "running"
         self.error: str | None = None
@@ -112,10 +162,10 @@ class _Run:
         self.tables: Tables | None = None
         self.recorder: Recorder | None = None
 
-    def whole(self) -> Record:
+    def whole(self, snapshot: Snapshot | None = None) -> Record:
         try:
             self._prepare()
-            self._start()
+            self._start(snapshot)
             self._rounds()
         except KeyboardInterrupt:
             self.status = "interrupted"
@@ -134,39 +184,59 @@ class _Run:
 
     def _prepare(self) -> None:
         """What is known before the first round; a summary too, in case there is no other."""
-        replace_file(self.folder / "scenario.yaml", dump(self.experiment.scenario))
-        copy_sources(self.folder, self.experiment.loaded)
-        write_environment(self.folder / "environment.json", self.experiment)
-        write_topology(self.folder / "topology.graphml", self.experiment)
+        if not self.resumes:
+            replace_file(self.folder / "scenario.yaml", dump(self.experiment.scenario))
+            copy_sources(self.folder, self.experiment.loaded)
+            write_environment(self.folder / "environment.json", self.experiment)
+            write_topology(self.folder / "topology.graphml", self.experiment)
         self._write_summary()
         self.watcher.begins(self.experiment, self.folder)
 
-    def _start(self) -> None:
-        experiment, stopping = self.experiment, self.stop.is_set
-        self.executor = make_executor(experiment, stopping)
-        scenario = experiment.scenario
-        self.tables = Tables(
-            self.folder, experiment.roles, self.watcher, scenario.record.messages, scenario.rounds
-        )
-        self.recorder = Recorder(self.tables, experiment.roles, self.executor, stopping)
-        self.engine = make_engine(experiment, self.executor, self.recorder)
+    def _start(self, snapshot: Snapshot | None) -> None:
+        self.executor = make_executor(self.experiment, self.stop.is_set)
+        self._begin_at(snapshot)
         self.startup_s = perf_counter() - self.began
         self.log.info("ready after %.2f s", self.startup_s)
         self.watcher.ready(self.startup_s)
+        if self.resumes:
+            self._say_where(snapshot)
+
+    def _begin_at(self, snapshot: Snapshot | None) -> None:
+        """Make all that has a state, with that of the snapshot; None: as at the start."""
+        assert self.executor is not None
+        if self.tables is not None:
+            self.tables.close()
+        experiment, scenario = self.experiment, self.experiment.scenario
+        self.tables = Tables(
+            self.folder,
+            experiment.roles,
+            self.watcher,
+            scenario.record.messages,
+            scenario.rounds,
+            snapshot.about["lengths"] if snapshot else None,
+        )
+        self.recorder = Recorder(self.tables, experiment.roles, self.executor, self.stop.is_set)
+        self.engine = make_engine(experiment, self.executor, self.recorder)
+        if snapshot is not None:
+            self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)
+
+    def _say_where(self, snapshot: Snapshot | None) -> None:
+        assert self.recorder is not None
+        where = "the start"
+        if snapshot is not None:
+            where = f"snapshot {snapshot.number:06}, {snapshot.about['virtual_ns'] / 1e9:.3f} s"
+        for warning in self.survival.warnings:
+            self.log.warning("%s", warning)
+        self.log.info("going on from %s", where)
+        self.watcher.goes_on(where, self.recorder.rounds_over)
 
     def _rounds(self) -> None:
-        assert self.engine is not None
         assert self.executor is not None
         assert self.recorder is not None
         started = perf_counter()
         try:
             with self.stop.softly():
-                if self.engine.run(self._pausing) and self.recorder.finish():
-                    self.digest = final_digest(self.experiment, self.executor)
-                    self.status = "done"
-                else:
-                    self.status = "interrupted"
-                    self.recorder.salvage(LINGER_S)
+                self._to_the_end()
         except P2PFLError:
             self.recorder.salvage(LINGER_S)
             raise
@@ -175,11 +245,51 @@ class _Run:
             waits = self.executor.waits
             self.log.info("rounds took %.2f s, waits for content: %d", self.rounds_s, waits)
 
+    def _to_the_end(self) -> None:
+        """Run; and whenever a process is lost, roll the whole run back and run again."""
+        lost: PeerLost | None = None
+        while True:
+            try:
+                if lost is not None:
+                    self._roll_back(lost)
+                self._run()
+                return
+            except PeerLost as error:
+                if not self.survival.bears(error):
+                    raise
+                lost = error
+
+    def _roll_back(self, lost: PeerLost) -> None:
+        assert self.executor is not None
+        self.log.warning("%s", lost)
+        snapshot = self.survival.newest()
+        self.executor.restart()
+        self._begin_at(snapshot)
+        self._say_where(snapshot)
+
+    def _run(self) -> None:
+        """From where the parts are to the end, with snapshots on the way."""
+        assert self.engine is not None
+        assert self.executor is not None
+        assert self.recorder is not None
+        while not (ended := self.engine.run(self._pausing)) and not self.stop.is_set():
+            said = self.survival.take(self.executor, self.engine, self.recorder, self.stop.is_set)
+            self.log.info("%s", said)
+        if ended and self.recorder.finish():
+            self.digest = final_digest(self.experiment, self.executor)
+            self.status = "done"
+        else:
+            self.status = "interrupted"
+            self.recorder.salvage(LINGER_S)
+
     def _pausing(self) -> bool:
-        """Asked between two events: whether to stop. Now and then it writes down the counts."""
-        if perf_counter() - self.written_at > SUMMARY_EVERY_S:
+        """Asked between two events: whether to stop, or for a snapshot. Now and then it writes
+        down the counts."""
+        assert self.recorder is not None
+        now_s = perf_counter()
+        if now_s - self.written_at > SUMMARY_EVERY_S:
             self._write_summary()
-        return self.stop.is_set()
+        return self.stop.is_set() or self.survival.due(now_s, self.recorder.rounds_over)
 
     def _end(self) -> None:
         """Let go of everything, whatever happened, and leave the folder complete."""
@@ -188,6 +298,8 @@ class _Run:
                 self.executor.close()
         finally:
             self._write_summary()
+            if self.status == "done":
+                self.survival.done()
             if self.tables is not None:
                 self.tables.close()
                 if self.picture:
@@ -220,6 +332,7 @@ class _Run:
                 "total": perf_counter() - self.began,
             },
         )
+        summary["warnings"] += self.survival.warnings
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
         return summary

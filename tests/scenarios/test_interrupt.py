@@ -81,9 +81,9 @@ def test_a_killed_run_leaves_what_it_had(tmp_path):
 
 
 @pytest.mark.ray
-def test_a_killed_actor_ends_the_run_and_is_named(tmp_path):
+def test_without_snapshots_a_killed_actor_ends_the_run_and_is_named(tmp_path):
     folder = tmp_path / "run"
-    process, guard = start(folder)
+    process, guard = start(folder, "runtime.snapshots=null")
     wait_for_a_row(process, folder)
     actors = [
         child for child in psutil.Process(process.pid).children(recursive=True)
