@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from actors.encoding import Codec
+from actors.encoding import Codec, Encoded
 from actors.executor import Task
 from actors.failure import failure
 from actors.specs import Arrays, HostSpec, PeerSpec, shared
+from p2pfl.errors import SnapshotError
 from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.evaluation import Evaluation, thinned, thinned_backdoor
 from p2pfl.learner.holder import Holder, Workbench
@@ -122,6 +123,13 @@ class Host:
             where = f"peer {peer} failed in {task.kind} of round {task.round}"
             raise failure(where, error) from error
 
+    def _saved(self, learner: Any) -> Encoded | str:
+        """Its state; or why that cannot be stored, which is no reason to end a run."""
+        try:
+            return self._codec.encode(learner.state())[0]
+        except SnapshotError as error:
+            return str(error)
+
     def _run(self, learner: Any, task: Task, inputs: Sequence[Any]) -> tuple[object, ...]:
         if task.kind == "train":
             trained: tuple[object, ...] = learner.train(task.round)
@@ -149,7 +157,7 @@ class Host:
         if task.kind == "digest":
             return (learner.digest(),)
         if task.kind == "save":
-            return (self._codec.encode(learner.state())[0],)
+            return (self._saved(learner),)
         if task.kind == "restore":
             learner.restore(self._codec.decode(inputs[0]))
             return (None,)

@@ -20,7 +20,7 @@ from actors.executor import Executor, Task
 from actors.protocols.events import Handle
 from actors.resources import Runtime
 from actors.snapshots import Shelf, Snapshot, sync_folder
-from p2pfl.errors import PeerLost, RunError, ScenarioError, SnapshotError
+from p2pfl.errors import PeerLost, ScenarioError, SnapshotError
 from scenarios.build import Experiment
 from scenarios.folder import sources
 from scenarios.loader import dump
@@ -140,14 +140,12 @@ class Survival:
         if not _wait(executor, [*handles, *saved], stopping):
             return None
         contents, _ = codec.encode(executor.fetch(handles))
-        try:
-            learners: Sequence[Any] = executor.fetch(saved)
-        except PeerLost:
-            raise
-        except RunError as error:  # a variant's own state, as its process has found
-            raise SnapshotError(str(error)) from error
-        of_peers = {f"peer{peer}": Encoded(*of) for peer, of in zip(peers, learners, strict=True)}
-        return {"run": run, "contents": contents, **of_peers}
+        parts = {"run": run, "contents": contents}
+        for peer, state in zip(peers, executor.fetch(saved), strict=True):
+            if not isinstance(state, Encoded):
+                raise SnapshotError(f"the state of peer {peer} cannot be stored: {state}")
+            parts[f"peer{peer}"] = state
+        return parts
 
     def _warn(self, text: str) -> str:
         if text not in self.warnings:
