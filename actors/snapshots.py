@@ -5,7 +5,14 @@ the SHA-256 of its bytes, so one that is torn or edited does not match its name.
 holds and when it may be taken is in this folder's README.
 
 Cost
-    Ten peers with a model of 80,202 numbers, momentum kept, in one process: @@MEASURED@@
+    Ten peers with a model of 80,305 numbers, momentum kept, four neighbours each, in one process:
+    19 MB and 31 ms of processor time under ``gossip_average``, 46 MB and 66 ms under ``gpd``, which
+    remembers its neighbours' models. In wall time 0.3 to 0.8 s, mostly for the disk, on two cores
+    that eight processes shared. One a minute, the default, is at most 1.4 % of that.
+
+Why it is on by default
+    Who loses a run of hours learns of a switch too late. A run of less than a minute never writes
+    one, as its start needs none, and a run that is done removes its own.
 """
 
 import json
@@ -76,7 +83,9 @@ class Shelf:
         Raises:
             OSError: If it cannot be written. Then nothing of it is left.
         """
-        self.folder.mkdir(exist_ok=True)
+        if not self.folder.exists():
+            self.folder.mkdir()
+            sync_folder(self.folder.parent)
         for part in self.folder.glob("*.part"):  # of one who was killed
             part.unlink()
         number = max((number for number, _, _ in self._files()), default=0) + 1

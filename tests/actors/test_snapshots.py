@@ -80,6 +80,7 @@ def test_a_write_that_fails_leaves_the_ones_before_and_nothing_else(shelf, monke
 
 
 def test_it_is_on_the_disk_before_it_has_its_name(shelf, monkeypatch):
+    shelf.folder.mkdir()
     seen, sync = [], os.fsync
 
     def watch(number):
