@@ -123,7 +123,9 @@ class RayExecutor:
         if spec.device == "cuda":
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             gpus = gpu_share(len(groups), int(resources.get("GPU", 0)))
-        self._new_actor: Any = ray.remote(PeerActor).options(num_cpus=0, num_gpus=gpus).remote
+        # Spread over the nodes of a cluster, which they would not be as they ask for no core.
+        placed = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+        self._new_actor: Any = ray.remote(PeerActor).options(**placed).remote
         self._groups = groups
         self._blobs = [pickle.dumps((spec, [by_id[p] for p in group])) for group in groups]
         self._rest = (folders, ray.put(arrays), os.cpu_count() or 1)
