@@ -124,8 +124,11 @@ def resume(
 def _require_unfinished(folder: Path) -> None:
     if not (folder / "scenario.yaml").is_file():
         raise ScenarioError(f"--resume {folder}: is no run folder: it has no scenario.yaml")
-    summary = folder / "summary.json"
-    if summary.is_file() and json.loads(summary.read_text())["status"] == "done":
+    try:
+        status = json.loads((folder / "summary.json").read_text())["status"]
+    except (OSError, ValueError, LookupError):  # as a power cut may leave it
+        return
+    if status == "done":
         raise ScenarioError(f"--resume {folder}: the run is done; there is nothing to go on with")
 
 

@@ -92,6 +92,24 @@ def test_killed_again_after_it_was_resumed(killed, tmp_path, monkeypatch, lively
     assert outcome(resume(folder, picture=False)) == expected
 
 
+def test_interrupted_and_resumed(lively, tmp_path, monkeypatch, outcome):
+    scenario = lively("server", runtime=OFTEN)
+    expected = outcome(run(scenario, out=tmp_path / "whole", picture=False))
+    pausing, left = _Run._pausing, iter(range(90))
+
+    def stops(self):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return pausing(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Run, "_pausing", stops)
+        record = run(scenario, out=tmp_path / "run", picture=False)
+    assert record.status == "interrupted"
+    (record.folder / "summary.json").write_text("")  # as a power cut may leave it
+    assert outcome(resume(record.folder, picture=False)) == expected
+
+
 # ---------------------------------------------------------------- damage
 
 
