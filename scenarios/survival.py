@@ -99,22 +99,15 @@ class Survival:
             parts = self._parts(executor, engine, recorder, stopping)
             if parts is None:
                 return "no snapshot: the run is to stop"
-            if not self._shelf.folder.exists():
-                _sync_tree(self._folder)
-            about = {
-                **self._of_this_run(),
-                "virtual_ns": engine.now_ns,
-                "lengths": recorder.tables.sync(),
-            }
-            path = self._shelf.store(about, parts)
-        except OSError as error:  # such as a full disk: the next one may find room
-            return self._warn(f"a snapshot could not be written: {error.strerror or error}")
+            path = self._stored(engine, recorder, parts)
         except SnapshotError as error:
             self._off = True
             return self._warn(f"there are no snapshots of this run: {error}")
         finally:
             self._taken_at = perf_counter()
             self._took_s = self._taken_at - began
+        if path is None:
+            return "no snapshot: it could not be written"
         self._losses = 0
         size = path.stat().st_size / 1e6
         number = path.name.partition("-")[0]
@@ -141,11 +134,24 @@ class Survival:
             return None
         contents, _ = codec.encode(executor.fetch(handles))
         parts = {"run": run, "contents": contents}
-        for peer, state in zip(peers, executor.fetch(saved), strict=True):
-            if not isinstance(state, Encoded):
-                raise SnapshotError(f"the state of peer {peer} cannot be stored: {state}")
-            parts[f"peer{peer}"] = state
+        for peer, learner in zip(peers, executor.fetch(saved), strict=True):
+            if not isinstance(learner, Encoded):
+                raise SnapshotError(f"the state of peer {peer} cannot be stored: {learner}")
+            parts[f"peer{peer}"] = learner
         return parts
+
+    def _stored(
+        self, engine: Engine, recorder: Recorder, parts: Mapping[str, Encoded]
+    ) -> Path | None:
+        lengths = recorder.tables.sync()
+        about = {**self._of_this_run(), "virtual_ns": engine.now_ns, "lengths": lengths}
+        try:
+            if not self._shelf.folder.exists():
+                _sync_tree(self._folder)
+            return self._shelf.store(about, parts)
+        except OSError as error:  # such as a full disk: the next one may find room
+            self._warn(f"a snapshot could not be written: {error.strerror or error}")
+            return None
 
     def _warn(self, text: str) -> str:
         if text not in self.warnings:

@@ -100,6 +100,45 @@ def test_a_process_lost_three_times_moves_no_byte(
     assert record.summary["warnings"] == []
 
 
+MINE = """
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from p2pfl.defenses.base import PeerDefense
+from p2pfl.types import Merge
+
+
+class Seen(NamedTuple):
+    rounds: int
+    last: object
+
+
+@dataclass(frozen=True)
+class Counts(PeerDefense):
+    '''Goes half the way to where it was at the last merge.'''
+
+    def init(self, d):
+        return None
+
+    def merge(self, view, state):
+        last = view.start if state is None else state.last
+        seen = Seen(1 if state is None else state.rounds + 1, view.own)
+        model = (view.own + last) / 2 + seen.rounds
+        return Merge(model=model, influence=view.own.new_zeros(len(view.senders))), seen
+"""
+
+
+def test_the_state_of_a_users_own_defense_is_stored_too(loaded, lossy, outcome, tmp_path):
+    (tmp_path / "counting_survivor.py").write_text(MINE)
+    sections = {"rounds": 5, "defense": {"use": "counting_survivor:Counts"}}
+    expected = outcome(run(loaded(**sections, runtime=NEVER), out=tmp_path / "a", picture=False))
+    executors = lossy({70})
+    record = run(loaded(**sections, runtime=OFTEN), out=tmp_path / "b", picture=False)
+    assert outcome(record) == expected
+    assert executors[0].restarts == 1
+    assert "going on from snapshot" in (record.folder / "log.txt").read_text()
+
+
 def test_without_snapshots_a_lost_process_ends_the_run(lossy, tmp_path, lively):
     lossy({40})
     with pytest.raises(PeerLost, match="peer 1"):
@@ -107,7 +146,7 @@ def test_without_snapshots_a_lost_process_ends_the_run(lossy, tmp_path, lively):
 
 
 def test_a_run_that_loses_processes_for_ever_ends(lossy, tmp_path, lively):
-    [executors] = [lossy(range(20, 100_000, 20))]
+    executors = lossy(range(20, 100_000, 20))
     runtime = {"executor": "inline", "snapshots": {"every_rounds": 100}}
     with pytest.raises(PeerLost, match="peer 1"):
         run(lively("rounds", runtime=runtime), out=tmp_path / "run", picture=False)
