@@ -118,7 +118,6 @@ class RayExecutor:
         groups: Sequence[Sequence[int]],
         folders: Sequence[str],
     ) -> None:
-        by_id = {peer.peer: peer for peer in peers}
         gpus = 0.0
         if spec.device == "cuda":
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -127,7 +126,8 @@ class RayExecutor:
         placed = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
         self._new_actor: Any = ray.remote(PeerActor).options(**placed).remote
         self._groups = groups
-        self._blobs = [pickle.dumps((spec, [by_id[p] for p in group])) for group in groups]
+        self._spec = spec
+        self._peers = {peer.peer: peer for peer in peers}
         self._rest = (folders, ray.put(arrays), os.cpu_count() or 1)
         for k, group in enumerate(groups):
             self._actors.append(self._named(self._new_actor(), k))
@@ -141,7 +141,8 @@ class RayExecutor:
         return actor
 
     def _started(self, k: int) -> Any:
-        return self._actors[k].start.remote(self._blobs[k], *self._rest)
+        blob = pickle.dumps((self._spec, [self._peers[peer] for peer in self._groups[k]]))
+        return self._actors[k].start.remote(blob, *self._rest)
 
     def restart(self) -> None:
         """Make the learners anew, behind what their processes still have to do.
@@ -195,7 +196,7 @@ class RayExecutor:
                 raise RunError(str(error.cause)) from error
             raise RunError(f"an actor failed: {_first_line(error.cause)}") from error
         except OutOfMemoryError as error:
-            raise RunError(f"out of memory: {_first_line(error)}") from error
+            raise PeerLost(f"out of memory: {_first_line(error)}") from error
         except (RayError, GetTimeoutError) as error:
             raise RunError(f"Ray failed: {_first_line(error)}") from error
 

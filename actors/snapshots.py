@@ -5,10 +5,10 @@ the SHA-256 of its bytes, so one that is torn or edited does not match its name.
 holds and when it may be taken is in this folder's README.
 
 Cost
-    Ten peers with a model of 80,305 numbers, momentum kept, four neighbours each, in one process:
-    19 MB and 31 ms of processor time under ``gossip_average``, 46 MB and 66 ms under ``gpd``, which
-    remembers its neighbours' models. In wall time 0.3 to 0.8 s, mostly for the disk, on two cores
-    that eight processes shared. One a minute, the default, is at most 1.4 % of that.
+    Ten peers with a model of 80,305 numbers, momentum kept, four neighbours each, on two cores that
+    others shared: 19 MB and 0.08 s (0.04 s of processor time) in one process, 0.16 s with two Ray
+    actors, as it waits for what they are computing. Under ``gpd``, which remembers its neighbours'
+    models, 46 MB and 0.15 s. With cores and disk fought for by eight processes, 0.3 to 0.8 s.
 
 Why it is on by default
     Who loses a run of hours learns of a switch too late. A run of less than a minute never writes
