@@ -83,7 +83,11 @@ class Codec:
         Raises:
             SnapshotError: If it names what is not known here.
         """
-        return _Reader(encoded.arrays, handles, self._record).value(json.loads(encoded.tree))
+        reader = _Reader(encoded.arrays, handles, self._record)
+        try:
+            return reader.value(json.loads(encoded.tree))
+        except (TypeError, ValueError, LookupError) as error:
+            raise SnapshotError(f"came what no state is encoded as ({error})") from error
 
     def _name(self, record: type) -> str:
         """Its name, if it is the record that is found by that name."""

@@ -258,7 +258,7 @@ class _Run:
                 self._run()
                 return
             except PeerLost as error:
-                if not self.survival.bears(error):
+                if not self.survival.bears_a_loss():
                     raise
                 lost = error
 

@@ -20,7 +20,7 @@ from actors.executor import Executor, Task
 from actors.protocols.events import Handle
 from actors.resources import Runtime
 from actors.snapshots import Shelf, Snapshot, sync_folder
-from p2pfl.errors import PeerLost, ScenarioError, SnapshotError
+from p2pfl.errors import ScenarioError, SnapshotError
 from scenarios.build import Experiment
 from scenarios.folder import sources
 from scenarios.loader import dump
@@ -160,7 +160,7 @@ class Survival:
 
     # ------------------------------------------------------------ going on
 
-    def bears(self, error: PeerLost) -> bool:
+    def bears_a_loss(self) -> bool:
         """Whether the run is to be rolled back after it has lost a process, instead of ending."""
         self._losses += 1
         return self._settings is not None and self._losses <= MOST_LOSSES
@@ -174,12 +174,12 @@ class Survival:
             SnapshotError: If all that is there is damaged, or of another scenario or version.
         """
         snapshot, damaged = self._shelf.newest(self._cannot_be_used)
-        for path, why in damaged.items():
-            self._warn(f"snapshot {path.name[:12]}... {why}")
+        said = [f"snapshot {path.name[:12]}... {why}" for path, why in damaged.items()]
         if snapshot is None and damaged:
-            said = "; ".join(self.warnings[-len(damaged) :])
-            raise SnapshotError(f"{self._folder} cannot go on: no whole snapshot is left: {said}")
-        for path in damaged:
+            left = "no whole snapshot is left: " + "; ".join(said)
+            raise SnapshotError(f"{self._folder} cannot go on: {left}")
+        for path, text in zip(damaged, said, strict=True):
+            self._warn(text)
             path.unlink()
         return snapshot
 
@@ -227,7 +227,7 @@ class Survival:
             self._this_run = {
                 "format": FORMAT,
                 "scenario": identity(self._experiment),
-                "versions": {name: version(name) for name in ("p2pfl-emulator", "torch", "numpy")},
+                "version": {name: version(name) for name in ("p2pfl-emulator", "torch", "numpy")},
             }
         return self._this_run
 

@@ -235,6 +235,10 @@ def test_what_cannot_be_stored_is_named(value, said):
         (["record", "p2pfl.types:np.ndarray"], "np.ndarray"),
         (["generator", "Made", ["dict"]], "came 'generator'"),
         (["eval", "1"], "came 'eval'"),
+        (["array", 0], "no state is encoded as"),
+        (["dict", [1]], "no state is encoded as"),
+        ([], "no state is encoded as"),
+        (["generator", "Philox", ["dict"]], "no state is encoded as"),
     ],
     ids=str,
 )

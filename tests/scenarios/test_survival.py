@@ -179,7 +179,7 @@ def test_one_of_another_version_is_refused(half, monkeypatch):
     _, folder, _ = half
     with monkeypatch.context() as patch:
         patch.setattr(scenarios.survival, "version", lambda name: "9.9")
-        with pytest.raises(SnapshotError, match=r"is of another versions: .*here it is .*9\.9"):
+        with pytest.raises(SnapshotError, match=r"is of another version: .*here it is .*9\.9"):
             resume(folder, picture=False)
     monkeypatch.setattr(scenarios.survival, "FORMAT", 0)
     with pytest.raises(SnapshotError, match="is of another format: it says 1, here it is 0"):
