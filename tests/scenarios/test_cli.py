@@ -204,14 +204,14 @@ def test_what_a_run_is_asked_and_answers(cli, small, tmp_path, fake_run):
 def test_going_on_takes_a_folder_and_nothing_else(cli, small, tmp_path, monkeypatch):
     asked = []
 
-    def resume(folder, data=None, watcher=None):
-        asked.append((folder, data))
+    def resume(folder, data=None, watcher=None, report=False):
+        asked.append((folder, data, report))
         return record(tmp_path, "done")
 
     monkeypatch.setattr(scenarios.runner, "resume", resume)
     done = cli("run", "--resume", tmp_path, "--data", tmp_path / "data", "--json")
     assert (done.code, json.loads(done.out)["status"]) == (0, "done")
-    assert asked == [(tmp_path, tmp_path / "data")]
+    assert asked == [(tmp_path, tmp_path / "data", True)]
     for more in ((small,), ("--set", "rounds=5"), ("--out", tmp_path / "new")):
         done = cli("run", *more, "--resume", tmp_path)
         assert done.code == 2
