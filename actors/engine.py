@@ -9,7 +9,7 @@ value. So the order of events is a function of the scenario and its seed alone.
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from math import inf
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from actors.budget import Budget
 from actors.comings import Comings, Happens, Moment
@@ -50,6 +50,14 @@ HEADER_BYTES = 64
 """What a message is longer than its payload, as the network's model has it."""
 LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
+
+
+_GIVEN = frozenset({
+    "_protocols", "_links", "_executor", "_observer", "_work_ns", "_message_bytes", "_outputs",
+    "_watchers", "_messages", "_keeps_models", "_prepares", "_prepared", "_neighbours",
+    "_comings", "_most_bytes", "_most_ns",
+})  # fmt: skip
+"""What an engine is made with. Its other attributes are its state."""
 
 
 class _AtDownlink(NamedTuple):
@@ -156,6 +164,8 @@ class Engine:
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
 
+        Called again, it goes on where it stopped, and nothing has changed by that.
+
         Returns:
             Whether the end was reached.
         """
@@ -238,6 +248,26 @@ class Engine:
                     cut_short = True
         if not cut_short:  # all rounds were over; what is late changed nothing any more
             self.spent, self.now_ns = None, ended_ns
+
+    # ------------------------------------------------------------ snapshots
+
+    def state(self) -> dict[str, Any]:
+        """All that changes, as plain data with handles in it. To be asked for between two runs."""
+        own = {name: value for name, value in vars(self).items() if name not in _GIVEN}
+        return own | {
+            "machines": [vars(machine) for machine in self._protocols],
+            "links": self._links.state(),
+            "prepared": self._prepared.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave, in an engine that was made alike and has not run yet."""
+        parts = dict(state)
+        self._links.restore(parts.pop("links"))
+        self._prepared.restore(parts.pop("prepared"))
+        for machine, attributes in zip(self._protocols, parts.pop("machines"), strict=True):
+            vars(machine).update(attributes)
+        vars(self).update(parts)
 
     # ------------------------------------------------------------ effects
 

@@ -17,7 +17,7 @@ class Task:
 
     kind: Literal[
         "train", "offer", "craft", "prepare", "merge", "instruct", "answer",
-        "conclude", "evaluate", "consensus", "digest", "model", "renew",
+        "conclude", "evaluate", "consensus", "digest", "model", "renew", "save", "restore",
     ]  # fmt: skip
     round: int
     senders: tuple[int, ...] = ()
@@ -41,6 +41,8 @@ class Executor(Protocol):
 
     waits: int
     """How often a caller had to wait for content (not for room)."""
+    handle: type
+    """The type of its handles."""
 
     def submit(self, peer: int, task: Task, inputs: Sequence[Handle]) -> Outcome:
         """Start a task. May wait until earlier ones have made room.
@@ -59,6 +61,17 @@ class Executor(Protocol):
         Raises:
             PeerLost: If a process that should have made one is gone, and cannot be replaced.
             RunError: If a task raised; the message names peer, task and error.
+        """
+        ...
+
+    def hold(self, contents: Sequence[object]) -> list[Handle]:
+        """Handles to what is at hand already, such as what a snapshot had."""
+        ...
+
+    def restart(self) -> None:
+        """Forget all that was submitted and make the learners anew, as at the beginning.
+
+        Processes that are gone are replaced.
         """
         ...
 

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from actors.encoding import Codec, Encoded
 from actors.executor import Task
 from actors.failure import failure
 from actors.lost import Lost, without_lost
 from actors.specs import Arrays, HostSpec, PeerSpec, shared
+from p2pfl.errors import SnapshotError
 from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.evaluation import Evaluation, thinned, thinned_backdoor
 from p2pfl.learner.holder import Holder, Workbench
@@ -74,6 +76,7 @@ class Host:
             on_shortfall=spec.on_shortfall,
             strategy=spec.strategy,
         )
+        self._codec = Codec(_modules(spec))
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
         self._makes = {peer.peer: partial(self._start, spec, peer, arrays) for peer in peers}
         self._learners = {peer: make() for peer, make in self._makes.items()}
@@ -136,6 +139,13 @@ class Host:
             where = f"peer {peer} failed in {task.kind} of round {task.round}"
             raise failure(where, error) from error
 
+    def _saved(self, learner: Any) -> Encoded | str:
+        """Its state; or why that cannot be stored, which is no reason to end a run."""
+        try:
+            return self._codec.encode(learner.state())[0]
+        except SnapshotError as error:
+            return str(error)
+
     def _run(self, learner: Any, task: Task, inputs: Sequence[Any]) -> tuple[object, ...]:
         if task.kind == "train":
             trained: tuple[object, ...] = learner.train(task.round)
@@ -170,4 +180,15 @@ class Host:
             return (learner.digest(),)
         if task.kind == "model":
             return (learner.model(task.round),)
+        if task.kind == "save":
+            return (self._saved(learner),)
+        if task.kind == "restore":
+            learner.restore(self._codec.decode(inputs[0]))
+            return (None,)
         return (*learner.craft(task.round, task.senders, inputs), None)
+
+
+def _modules(spec: HostSpec) -> set[str]:
+    """Where the variants of a run are defined: their states' types are known by name."""
+    variants = (spec.defense, spec.strategy, *(coalition.attack for coalition in spec.coalitions))
+    return {type(variant).__module__.partition(".")[0] for variant in variants}

@@ -1,6 +1,8 @@
 """The executor without Ray: everything in this process, at once, in the order of submission."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from actors.executor import Outcome, Task
 from actors.host import Host
@@ -8,16 +10,27 @@ from actors.protocols.events import Handle
 from actors.specs import Arrays, HostSpec, PeerSpec
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Box:
+    """A handle: it holds the object itself."""
+
+    content: object
+
+
 class InlineExecutor:
-    """Computes a task when it is submitted; a handle is the object itself."""
+    """Computes a task when it is submitted."""
+
+    handle: type = Box
 
     def __init__(self, spec: HostSpec, peers: Sequence[PeerSpec], arrays: Arrays) -> None:
         self.waits = 0
+        self._made_of = (spec, peers, arrays)
         self._host = Host(spec, peers, arrays)
 
     def submit(self, peer: int, task: Task, inputs: Sequence[Handle]) -> Outcome:
         """Run the task now."""
-        *updates, summary = self._host.run(peer, task, inputs)
+        results = self._host.run(peer, task, self.fetch(inputs))
+        *updates, summary = map(Box, results)
         return Outcome(tuple(updates), summary)
 
     def resolved(self, handles: Sequence[Handle], timeout_s: float) -> int:
@@ -25,8 +38,17 @@ class InlineExecutor:
         return len(handles)
 
     def fetch(self, handles: Sequence[Handle]) -> list[object]:
-        """The handles themselves."""
-        return list(handles)
+        """What the handles hold."""
+        boxes: Sequence[Any] = handles
+        return [box.content for box in boxes]
+
+    def hold(self, contents: Sequence[object]) -> list[Handle]:
+        """A box for each."""
+        return [Box(content) for content in contents]
+
+    def restart(self) -> None:
+        """Make the learners anew."""
+        self._host = Host(*self._made_of)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -1,12 +1,14 @@
 """What the engine tells whoever writes a run down, and what it counts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from actors.executor import Outcome
 from actors.protocols.events import Envelope, Handle
 
 
+@dataclass(slots=True)
 class EdgeCounts:
     """What became of the messages of one directed edge. Plain integers; the engine counts.
 
@@ -15,14 +17,15 @@ class EdgeCounts:
     its content, and what was accepted by merging it.
     """
 
-    __slots__ = (
-        "accepted", "arrived", "bytes", "dropped", "duplicated", "late", "rejected", "retried",
-        "sent",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.sent = self.arrived = self.dropped = self.late = self.rejected = self.bytes = 0
-        self.accepted = self.duplicated = self.retried = 0
+    sent: int = 0
+    arrived: int = 0
+    dropped: int = 0
+    late: int = 0
+    rejected: int = 0
+    bytes: int = 0
+    accepted: int = 0
+    duplicated: int = 0
+    retried: int = 0
 
     @property
     def in_flight(self) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 import ray
 from ray.exceptions import (
     GetTimeoutError,
+    ObjectLostError,
     OutOfMemoryError,
     RayActorError,
     RayError,
@@ -88,6 +89,8 @@ class PeerActor:
 class RayExecutor:
     """Runs tasks in Ray actors. Starts Ray if nobody has, and then also ends it."""
 
+    handle: type = ray.ObjectRef
+
     def __init__(
         self,
         spec: HostSpec,
@@ -96,6 +99,7 @@ class RayExecutor:
         groups: Sequence[Sequence[int]],
         folders: Sequence[Path] = (),
         stopping: Callable[[], bool] = lambda: False,
+        silent: bool = True,
     ) -> None:
         """Start the actors and wait until all are ready.
 
@@ -106,12 +110,15 @@ class RayExecutor:
             groups: The peers of each actor.
             folders: Where users' own modules lie.
             stopping: Asked while it waits for room.
+            silent: Whether a process that died gives ``Lost`` from then on. If not, to fetch
+                something of it raises PeerLost, and ``restart`` replaces it.
 
         Raises:
             RunError: If an actor cannot start.
         """
         self.waits = 0
         self._stopping = stopping
+        self._tries = -1 if silent else 0
         self._pending: deque[Any] = deque()
         self._most = IN_FLIGHT_PER_ACTOR * len(groups)
         self.most_in_flight = 0
@@ -136,23 +143,47 @@ class RayExecutor:
         groups: Sequence[Sequence[int]],
         folders: Sequence[str],
     ) -> None:
-        data = ray.put(arrays)
-        by_id = {peer.peer: peer for peer in peers}
-        cores = os.cpu_count() or 1
         gpus = 0.0
         if spec.device == "cuda":
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             gpus = gpu_share(len(groups), int(resources.get("GPU", 0)))
-        remote: Any = ray.remote(PeerActor).options(num_cpus=0, num_gpus=gpus, max_restarts=-1)
-        started = []
+        # Spread over the nodes of a cluster, which they would not be as they ask for no core.
+        placed: dict[str, Any] = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+        placed["max_restarts"] = self._tries
+        self._new_actor: Any = ray.remote(PeerActor).options(**placed).remote
+        self._groups = groups
+        self._spec = spec
+        self._peers = {peer.peer: peer for peer in peers}
+        self._rest = (folders, ray.put(arrays), os.cpu_count() or 1)
         for k, group in enumerate(groups):
-            blob = pickle.dumps((spec, [by_id[peer] for peer in group]))
-            actor = remote.remote()
-            started.append(actor.start.remote(blob, folders, data, cores))
-            self._actors.append(actor)
+            self._actors.append(self._named(self._new_actor(), k))
             self._home.update(dict.fromkeys(group, k))
-            who = f"peer {group[0]}" if len(group) == 1 else f"peers {group[0]} to {group[-1]}"
-            self._names[actor._actor_id.hex()] = who
+        self.pids = self.fetch([self._started(k) for k in range(len(groups))])
+
+    def _named(self, actor: Any, k: int) -> Any:
+        group = self._groups[k]
+        who = f"peer {group[0]}" if len(group) == 1 else f"peers {group[0]} to {group[-1]}"
+        self._names[actor._actor_id.hex()] = who
+        return actor
+
+    def _started(self, k: int) -> Any:
+        blob = pickle.dumps((self._spec, [self._peers[peer] for peer in self._groups[k]]))
+        return self._actors[k].start.remote(blob, *self._rest)
+
+    def restart(self) -> None:
+        """Make the learners anew, behind what their processes still have to do.
+
+        Processes that are gone are replaced. Raises PeerLost if another one goes meanwhile.
+        """
+        self._pending.clear()
+        started = [self._started(k) for k in range(len(self._actors))]
+        for k, pid in enumerate(started):
+            try:
+                ray.get(pid)
+            except RayActorError:
+                ray.kill(self._actors[k])
+                self._actors[k] = self._named(self._new_actor(), k)
+                started[k] = self._started(k)
         self.pids = self.fetch(started)
 
     def submit(self, peer: int, task: Task, inputs: Sequence[Handle]) -> Outcome:
@@ -163,7 +194,7 @@ class RayExecutor:
         home = self._home[peer]
         actor = self._actors[home]
         self._submitted[home] += 1
-        run = actor.run.options(num_returns=task.outputs + 1, max_task_retries=-1)
+        run = actor.run.options(num_returns=task.outputs + 1, max_task_retries=self._tries)
         returned = run.remote(self._submitted[home], peer, task, *inputs)
         *updates, summary = returned if task.outputs else (returned,)
         self._pending.append(summary)
@@ -187,14 +218,20 @@ class RayExecutor:
             # Whose task needed something of a lost actor wraps that actor's error.
             why = error.cause if isinstance(error, RayTaskError) else error
             raise PeerLost(f"{lost}: the actor's process is gone ({_first_line(why)})") from error
+        except ObjectLostError as error:  # with its node; may be wrapped as an actor's may
+            raise PeerLost(f"what a peer made is lost ({_first_line(error)})") from error
         except RayTaskError as error:
             if isinstance(error.cause, RunError):
                 raise RunError(str(error.cause)) from error
             raise RunError(f"an actor failed: {_first_line(error.cause)}") from error
         except OutOfMemoryError as error:
-            raise RunError(f"out of memory: {_first_line(error)}") from error
+            raise PeerLost(f"out of memory: {_first_line(error)}") from error
         except (RayError, GetTimeoutError) as error:
             raise RunError(f"Ray failed: {_first_line(error)}") from error
+
+    def hold(self, contents: Sequence[object]) -> list[Handle]:
+        """Put each into the object store."""
+        return [ray.put(content) for content in contents]
 
     def close(self) -> None:
         """End the actors; and Ray, if it was started here."""

@@ -27,6 +27,14 @@ class Prepared:
         # take its identity.
         self._made: OrderedDict[int, tuple[Handle, Handle]] = OrderedDict()
 
+    def state(self) -> list[tuple[Handle, Handle]]:
+        """The messages, and what was made of each, as handles."""
+        return list(self._made.values())
+
+    def restore(self, state: Sequence[tuple[Handle, Handle]]) -> None:
+        """Remember these and no others."""
+        self._made = OrderedDict((id(message), (message, made)) for message, made in state)
+
     def of(self, peer: int, round_: int, messages: Sequence[Handle]) -> list[Handle]:
         """What was made of each message, in order."""
         new = {id(message): message for message in messages if id(message) not in self._made}

@@ -1,9 +1,10 @@
 """Which processes a run gets, and whether the machine can carry them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
+from actors.snapshots import Snapshots
 from p2pfl.errors import ResourceError
 
 MIB = 1 << 20
@@ -27,6 +28,9 @@ class Runtime:
     """auto takes a GPU where there is one."""
     clock: Literal["virtual"] = "virtual"
     """virtual: emulated delays cost no wall time."""
+    snapshots: Snapshots | None = field(default_factory=lambda: Snapshots(every_s=60.0))
+    """When the run's state is stored, so that a killed run goes on and lost actors are replaced;
+    null: never."""
 
     def __post_init__(self) -> None:
         if self.peers_per_actor < 1:

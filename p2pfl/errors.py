@@ -9,7 +9,8 @@
     │   └── ResourceError              the machine is too small, and what would fit
     ├── TooFewNeighbours (ValueError)  a rule has too few rows to be computed
     └── RunError (RuntimeError)        the run failed: exit code 1
-        └── PeerLost                   a peer's process is gone
+        ├── PeerLost                   a peer's process is gone
+        └── SnapshotError              a state that cannot be stored, or not be read again
 
 A message says what came, what was allowed, and where.
 """
@@ -45,3 +46,7 @@ class RunError(P2PFLError, RuntimeError):
 
 class PeerLost(RunError):  # noqa: N818 - the name is the message
     """A peer's process is gone."""
+
+
+class SnapshotError(RunError):
+    """A run's state cannot be stored; or what was stored is damaged, or of something else."""

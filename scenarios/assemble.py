@@ -82,4 +82,5 @@ def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Execu
         experiment.plan.actors,
         [experiment.loaded.folder],
         stopping,
+        silent=experiment.scenario.runtime.snapshots is None,
     )

@@ -106,11 +106,18 @@ def _print_json(value: Any) -> None:
 
 @app.command()
 def run(
-    scenario: SourceOf,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(metavar="SCENARIO", help="A file, or the name of a bundled scenario."),
+    ] = None,
     sets: Sets = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The run folder; by default ./runs/NAME-N. A new one."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Go on with the run of this folder, instead of SCENARIO."),
     ] = None,
     data: DataFolder = None,
     report: Annotated[
@@ -118,17 +125,26 @@ def run(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario and write its run folder."""
+    """Run a scenario and write its run folder; or go on with a run that was killed."""
+    if (scenario is None) == (resume is None):
+        raise typer.BadParameter("give SCENARIO or --resume DIR, one of the two")
+    if resume is not None and (sets or out):
+        raise typer.BadParameter("--resume goes on with the run as it is: without --set and --out")
     from scenarios.loader import load
 
-    loaded = load(scenario, sets or ())  # before the second that the rest takes to import
+    # Before the second that the rest takes to import.
+    loaded = load(scenario, sets or ()) if scenario is not None else None
 
     from scenarios.console import ConsoleWatcher
+    from scenarios.runner import resume as resume_run
     from scenarios.runner import run as run_scenario
 
     watcher = ConsoleWatcher(Console(stderr=as_json))
     try:
-        record = run_scenario(loaded, out=out, data=data, watcher=watcher, report=report)
+        if resume is not None:
+            record = resume_run(resume, data=data, watcher=watcher, report=report)
+        elif loaded is not None:
+            record = run_scenario(loaded, out=out, data=data, watcher=watcher, report=report)
     finally:
         watcher.stop()
     if as_json:

@@ -86,6 +86,11 @@ class ConsoleWatcher(Watcher):
             self._task = self._bar.add_task("", total=total, round=0, accuracy="")
             self._bar.start()
 
+    def goes_on(self, where: str, rounds_over: int) -> None:
+        """Say so, and move the bar there."""
+        self._say(f"going on from {where}")
+        self._over = rounds_over
+
     def accuracy(self, peer: int, round_: int, accuracy: float) -> None:
         """Remember it for the bar."""
         self._accuracy[peer] = accuracy

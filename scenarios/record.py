@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from time import monotonic
+from typing import Any
 
 from actors.executor import Executor, Outcome, Task
 from actors.protocols.events import Envelope, Handle
@@ -41,6 +42,8 @@ class Recorder:
             stopping: Asked while it waits for content.
         """
         self.tables = tables
+        self.rounds_over = 0
+        """Rounds that peers have ended."""
         self._roles = roles
         self._executor = executor
         self._stopping = stopping
@@ -54,6 +57,7 @@ class Recorder:
         self, now_ns: int, peer: int, event: str, round_: int, data: Mapping[str, object]
     ) -> None:
         """A line for the timeline."""
+        self.rounds_over += event == "round_end"
         self._add(Row(now_ns, peer, round_, event, data))
 
     def merged(self, now_ns: int, peer: int, round_: int, summary: Handle) -> None:
@@ -79,6 +83,23 @@ class Recorder:
     def message(self, now_ns: int, what: str, envelope: Envelope) -> None:
         """One step of one message, if these are recorded."""
         self.tables.message(now_ns, what, envelope)
+
+    # ------------------------------------------------------------ snapshots
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers when all rows are written, as plain data with handles in it."""
+        assert not self._rows
+        return {
+            "rounds_over": self.rounds_over,
+            "models": self._models,
+            "tables": self.tables.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        self.rounds_over = state["rounds_over"]
+        self._models = state["models"]
+        self.tables.restore(state["tables"])
 
     # ------------------------------------------------------------ queue
 

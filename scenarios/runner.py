@@ -13,13 +13,14 @@ import numpy as np
 
 from actors.engine import Engine
 from actors.executor import Executor
-from p2pfl.errors import P2PFLError, PeerLost
+from actors.snapshots import Snapshot
+from p2pfl.errors import P2PFLError, PeerLost, ScenarioError
 from scenarios.assemble import final_digest, final_models, make_engine, make_executor
 from scenarios.build import Experiment, build
 from scenarios.files import read_table, replace_file
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
 from scenarios.kept import keep_models
-from scenarios.loader import Loaded, dump
+from scenarios.loader import Loaded, dump, load
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
 from scenarios.report.grad_cam import draw_grad_cams
@@ -27,6 +28,7 @@ from scenarios.report.page import write_report
 from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
+from scenarios.survival import Survival, alone_in
 from scenarios.tables import Tables
 from scenarios.warm_start import Started, warm_start
 from scenarios.watcher import Watcher
@@ -89,7 +91,57 @@ def run(
         experiment = build(loaded, data)
         folder = new_folder(out, loaded.scenario.name)
         shown = (picture, report)
-        return _Run(experiment, folder, watcher or Watcher(), stop, began, *shown).whole()
+        with alone_in(folder):
+            return _Run(experiment, folder, watcher or Watcher(), stop, began, *shown).whole()
+
+
+def resume(
+    folder: Path,
+    data: Path | None = None,
+    watcher: Watcher | None = None,
+    picture: bool = True,
+    report: bool = False,
+) -> Record:
+    """Go on with a run that did not reach its end, from its newest whole snapshot.
+
+    Its files are then those of a run that was never disturbed.
+
+    Args:
+        folder: The run folder. The scenario is the one in it.
+        data: As for ``run``.
+        watcher: As for ``run``.
+        picture: As for ``run``.
+        report: As for ``run``.
+
+    Returns:
+        The record, as ``run`` does.
+
+    Raises:
+        ScenarioError: If it is no run folder, is done, or another process runs into it.
+        SnapshotError: If no snapshot can be gone on from; nothing was changed.
+        RunError: If the run failed.
+    """
+    began = perf_counter()
+    with Stop().handling() as stop:
+        _require_unfinished(folder)
+        with alone_in(folder):
+            experiment = build(load(folder / "scenario.yaml"), data)
+            survival = Survival(experiment, folder)
+            snapshot = survival.newest()
+            shown = (picture, report)
+            run_ = _Run(experiment, folder, watcher or Watcher(), stop, began, *shown, survival)
+            return run_.whole(snapshot)
+
+
+def _require_unfinished(folder: Path) -> None:
+    if not (folder / "scenario.yaml").is_file():
+        raise ScenarioError(f"--resume {folder}: is no run folder: it has no scenario.yaml")
+    try:
+        status = json.loads((folder / "summary.json").read_text())["status"]
+    except (OSError, ValueError, LookupError):  # as a power cut may leave it
+        return
+    if status == "done":
+        raise ScenarioError(f"--resume {folder}: the run is done; there is nothing to go on with")
 
 
 class _Run:
@@ -104,6 +156,7 @@ class _Run:
         began: float,
         picture: bool,
         report: bool,
+        resumed: Survival | None = None,
     ) -> None:
         self.experiment = experiment
         self.folder = folder
@@ -112,6 +165,8 @@ class _Run:
         self.began = began
         self.picture = picture
         self.report = report
+        self.survival = resumed or Survival(experiment, folder)
+        self.resumes = resumed is not None
         self.log = _open_log(folder / "log.txt")
         self.status: Status = "running"
         self.error: str | None = None
@@ -126,10 +181,10 @@ class _Run:
         self.recorder: Recorder | None = None
         self.missed: set[int] = set()
 
-    def whole(self) -> Record:
+    def whole(self, snapshot: Snapshot | None = None) -> Record:
         try:
             self._prepare()
-            self._start()
+            self._start(snapshot)
             self._rounds()
         except KeyboardInterrupt:
             self.status = "interrupted"
@@ -148,24 +203,51 @@ class _Run:
 
     def _prepare(self) -> None:
         """What is known before the first round; a summary too, in case there is no other."""
-        replace_file(self.folder / "scenario.yaml", dump(self.experiment.scenario))
-        copy_sources(self.folder, self.experiment.loaded)
-        write_environment(self.folder / "environment.json", self.experiment)
-        write_topology(self.folder / "topology.graphml", self.experiment)
+        if not self.resumes:
+            replace_file(self.folder / "scenario.yaml", dump(self.experiment.scenario))
+            copy_sources(self.folder, self.experiment.loaded)
+            write_environment(self.folder / "environment.json", self.experiment)
+            write_topology(self.folder / "topology.graphml", self.experiment)
         self._write_summary()
         self.watcher.begins(self.experiment, self.folder)
 
-    def _start(self) -> None:
+    def _start(self, snapshot: Snapshot | None) -> None:
         self._warm_up()
-        experiment, stopping = self.experiment, self.stop.is_set
-        self.executor = make_executor(experiment, stopping)
-        scenario = experiment.scenario
-        self.tables = Tables(self.folder, experiment.roles, self.watcher, scenario.record.messages)
-        self.recorder = Recorder(self.tables, experiment.roles, self.executor, stopping)
-        self.engine = make_engine(experiment, self.executor, self.recorder)
+        self.executor = make_executor(self.experiment, self.stop.is_set)
+        self._begin_at(snapshot)
         self.startup_s = perf_counter() - self.began
         self.log.info("ready after %.2f s", self.startup_s)
         self.watcher.ready(self.startup_s)
+        if self.resumes:
+            self._say_where(snapshot)
+
+    def _begin_at(self, snapshot: Snapshot | None) -> None:
+        """Make all that has a state, with that of the snapshot; None: as at the start."""
+        assert self.executor is not None
+        if self.tables is not None:
+            self.tables.close()
+        experiment, scenario = self.experiment, self.experiment.scenario
+        self.tables = Tables(
+            self.folder,
+            experiment.roles,
+            self.watcher,
+            scenario.record.messages,
+            snapshot.about["lengths"] if snapshot else None,
+        )
+        self.recorder = Recorder(self.tables, experiment.roles, self.executor, self.stop.is_set)
+        self.engine = make_engine(experiment, self.executor, self.recorder)
+        if snapshot is not None:
+            self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)
+
+    def _say_where(self, snapshot: Snapshot | None) -> None:
+        assert self.recorder is not None
+        where = "the start"
+        if snapshot is not None:
+            where = f"snapshot {snapshot.number:06}, {snapshot.about['virtual_ns'] / 1e9:.3f} s"
+        for warning in self.survival.warnings:
+            self.log.warning("%s", warning)
+        self.log.info("going on from %s", where)
+        self.watcher.goes_on(where, self.recorder.rounds_over)
 
     def _warm_up(self) -> None:
         """Train the start, if the scenario has one; the folder gets it, for others to begin at."""
@@ -177,26 +259,12 @@ class _Run:
             self.watcher.starts(accuracy)
 
     def _rounds(self) -> None:
-        assert self.engine is not None
         assert self.executor is not None
         assert self.recorder is not None
         started = perf_counter()
         try:
             with self.stop.softly():
-                if self.engine.run(self._pausing) and self.recorder.finish():
-                    self._miss_lost()
-                    self.digest = final_digest(self.experiment, self.executor)
-                    models = final_models(self.experiment, self.executor)
-                    keep_models(
-                        self.folder,
-                        self.experiment.scenario.model,
-                        self.experiment.dataset,
-                        models,
-                    )
-                    self.status = "done"
-                else:
-                    self.status = "interrupted"
-                    self.recorder.salvage(LINGER_S)
+                self._to_the_end()
         except P2PFLError:
             self.recorder.salvage(LINGER_S)
             raise
@@ -205,12 +273,61 @@ class _Run:
             waits = self.executor.waits
             self.log.info("rounds took %.2f s, waits for content: %d", self.rounds_s, waits)
 
+    def _to_the_end(self) -> None:
+        """Run; and whenever a process is lost, roll the whole run back and run again."""
+        lost: PeerLost | None = None
+        while True:
+            try:
+                if lost is not None:
+                    self._roll_back(lost)
+                self._run()
+                return
+            except PeerLost as error:
+                if not self.survival.bears_a_loss():
+                    raise
+                lost = error
+
+    def _roll_back(self, lost: PeerLost) -> None:
+        assert self.executor is not None
+        self.log.warning("%s", lost)
+        snapshot = self.survival.newest()
+        self.executor.restart()
+        self._begin_at(snapshot)
+        self._say_where(snapshot)
+
+    def _run(self) -> None:
+        """From where the parts are to the end, with snapshots on the way."""
+        assert self.engine is not None
+        assert self.executor is not None
+        assert self.recorder is not None
+        while not (ended := self.engine.run(self._pausing)) and not self.stop.is_set():
+            said = self.survival.take(self.executor, self.engine, self.recorder, self.stop.is_set)
+            self.log.info("%s", said)
+        if ended and self.recorder.finish():
+            self._miss_lost()
+            self._take_models()
+            self.status = "done"
+        else:
+            self.status = "interrupted"
+            self.recorder.salvage(LINGER_S)
+
+    def _take_models(self) -> None:
+        """The digest of all final models, and those that the scenario keeps."""
+        assert self.executor is not None
+        self.digest = final_digest(self.experiment, self.executor)
+        models = final_models(self.experiment, self.executor)
+        scenario = self.experiment.scenario
+        keep_models(self.folder, scenario.model, self.experiment.dataset, models)
+
     def _pausing(self) -> bool:
-        """Asked between two events: whether to stop. Now and then it writes down the counts."""
-        if perf_counter() - self.written_at > SUMMARY_EVERY_S:
+        """Asked between two events: whether to stop, or for a snapshot. Now and then it writes
+        down the counts."""
+        assert self.recorder is not None
+        now_s = perf_counter()
+        if now_s - self.written_at > SUMMARY_EVERY_S:
             self._write_summary()
         self._miss_lost()
-        return self.stop.is_set()
+        return self.stop.is_set() or self.survival.due(now_s, self.recorder.rounds_over)
 
     def _miss_lost(self) -> None:
         """Go on without the peers whose process died, as long as anybody is left to measure."""
@@ -236,6 +353,8 @@ class _Run:
                 self.executor.close()
         finally:
             self._write_summary()
+            if self.status == "done":
+                self.survival.done()
             if self.tables is not None:
                 self.tables.close()
                 self._draw()
@@ -273,6 +392,7 @@ class _Run:
                 "total": perf_counter() - self.began,
             },
         )
+        summary["warnings"] += self.survival.warnings
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
         return summary

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import fsum, isfinite
@@ -48,6 +49,7 @@ class Tables:
         roles: Sequence[str],
         watcher: Watcher,
         messages: bool = False,
+        lengths: Mapping[str, int] | None = None,
     ) -> None:
         """Open the files.
 
@@ -56,6 +58,8 @@ class Tables:
             roles: ``benign``, ``adversary`` or ``server``, by peer.
             watcher: Told as rows are written.
             messages: Whether to write messages.jsonl, one line per message and step.
+            lengths: Bytes of each file, as ``sync`` gave them, of a run that goes on: what is
+                behind them is cut off. None begins anew.
         """
         self.counts: Counter[str] = Counter()
         self.final: dict[int, Evaluated] = {}
@@ -75,27 +79,65 @@ class Tables:
         self._roles = roles
         self._adversaries = frozenset(k for k, role in enumerate(roles) if role == "adversary")
         self._watcher = watcher
+        self._lengths = lengths
         self._judged: dict[int, Counter[str]] = {}
         self._accepted: Counter[tuple[int, int]] = Counter()
         self._rejected: Counter[tuple[int, int]] = Counter()
-        self._files: list[TextIO] = []
-        self._metrics = self._table("metrics.csv", METRICS)
-        self._edges = self._open("edges.csv")
-        self._edges.write(",".join(EDGES) + "\n")
-        self._decisions = self._open("decisions.csv")
-        self._decisions.write(",".join(DECISIONS) + "\n")
+        self._files: dict[str, TextIO] = {}
+        self._metrics: Any = csv.writer(self._open("metrics.csv", METRICS), lineterminator="\n")
+        self._edges = self._open("edges.csv", EDGES)
+        self._decisions = self._open("decisions.csv", DECISIONS)
         self._events = self._open("events.jsonl")
         self._messages = self._open("messages.jsonl") if messages else None
 
-    def _open(self, name: str) -> TextIO:
-        file = (self._folder / name).open("w", encoding="utf-8", newline="")
-        self._files.append(file)
+    def _open(self, name: str, header: Sequence[str] = ()) -> TextIO:
+        path = self._folder / name
+        if self._lengths is not None:
+            os.truncate(path, self._lengths[name])
+        file = path.open("w" if self._lengths is None else "a", encoding="utf-8", newline="")
+        self._files[name] = file
+        if header and self._lengths is None:
+            file.write(",".join(header) + "\n")
         return file
 
-    def _table(self, name: str, header: Sequence[str]) -> Any:
-        writer = csv.writer(self._open(name), lineterminator="\n")
-        writer.writerow(header)
-        return writer
+    def state(self) -> dict[str, Any]:
+        """What it has counted, as plain data. What it has written, ``sync`` says."""
+        return {
+            "counts": dict(self.counts),
+            "final": self.final,
+            "curve": self.curve,
+            "done": self.done,
+            "lost": self.lost,
+            "judged": {round_: dict(of) for round_, of in self._judged.items()},
+            "first_at": self.first_at,
+            "evaluate_s": self.evaluate_s,
+            "rates": self.rates,
+            "influence": self.influence,
+            "accepted": dict(self._accepted),
+            "rejected": dict(self._rejected),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        self.counts = Counter(state["counts"])
+        self.final = state["final"]
+        self.curve = state["curve"]
+        self.done = state["done"]
+        self.lost = state["lost"]
+        self._judged = {round_: Counter(of) for round_, of in state["judged"].items()}
+        self.first_at = state["first_at"]
+        self.evaluate_s = state["evaluate_s"]
+        self.rates = state["rates"]
+        self.influence = state["influence"]
+        self._accepted = Counter(state["accepted"])
+        self._rejected = Counter(state["rejected"])
+
+    def sync(self) -> dict[str, int]:
+        """Have everything on the disk; returns the length of each file in bytes."""
+        self.flush()
+        for file in self._files.values():
+            os.fsync(file.fileno())
+        return {name: os.fstat(file.fileno()).st_size for name, file in self._files.items()}
 
     def message(self, now_ns: int, what: str, envelope: Envelope) -> None:
         """One step of one message, if these are recorded."""
@@ -238,7 +280,7 @@ class Tables:
 
     def flush(self) -> None:
         """Hand everything to the system, so that a killed run leaves it."""
-        for file in self._files:
+        for file in self._files.values():
             file.flush()
 
     def write_messages(self, counts: Mapping[tuple[int, int], EdgeCounts]) -> dict[str, int]:
@@ -261,5 +303,5 @@ class Tables:
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files:
+        for file in self._files.values():
             file.close()

@@ -20,6 +20,12 @@ class Watcher:
     def ready(self, startup_s: float) -> None:
         """All processes are up; the first round starts."""
 
+    def goes_on(self, where: str, rounds_over: int) -> None:
+        """The run begins at a snapshot: resumed, or rolled back because a process is gone.
+
+        ``rounds_over`` is how many rounds its peers had ended then.
+        """
+
     def accuracy(self, peer: int, round_: int, accuracy: float) -> None:
         """An evaluation came in. Accuracy in [0, 1]."""
 

@@ -129,6 +129,21 @@ class AdversarialLearner(Learner):
                 raise ValueError(f"{name}.craft gave different rows, but equivocates is False")
         return rows
 
+    def state(self) -> dict[str, Any]:
+        """Besides, the attack's state."""
+        return super().state() | {
+            "attack": self._attack_state,
+            "momentum_before": self._momentum_before,
+            "sent_before": self._sent_before,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        super().restore(state)
+        self._attack_state = state["attack"]
+        self._momentum_before = state["momentum_before"]
+        self._sent_before = state["sent_before"]
+
     def _messages(self, models: Sequence[Vector], round_: int) -> list[Update]:
         """Each model as it travels, one made once; all alike are one message."""
         if not self._wire.encodes:

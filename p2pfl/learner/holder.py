@@ -74,6 +74,16 @@ class Holder:
         """SHA-256 of the present model's bytes."""
         return sha256(self._model.cpu().numpy().tobytes()).hexdigest()
 
+    def state(self) -> dict[str, Any]:
+        """All that changes from task to task, as plain data: what a snapshot stores."""
+        return {"model": self._model, "start": self._start, "concluded": self._concluded}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave, at a learner that was made alike."""
+        self._model = state["model"]
+        self._start = state["start"]
+        self._concluded = state["concluded"]
+
     def _stack(self, vectors: Sequence[Float32Array]) -> Matrix:
         rows = torch.empty((len(vectors), *self._received))
         for row, vector in zip(rows.numpy(), vectors, strict=True):

@@ -205,6 +205,29 @@ class Learner(Holder):
             return replace(decision, prepared=view.own_prepared)
         return decision
 
+    def state(self) -> dict[str, Any]:
+        """The vectors, the momentum, and the state of the defense and of the client's half."""
+        return super().state() | {
+            "claimed": self._claimed,
+            "sent": self._sent,
+            "momentum": self._momentum,
+            "loss": self._loss,
+            "memory": self._memory,
+            "answers": dict(self._answers),
+            "defense": self._state,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        super().restore(state)
+        self._claimed = state["claimed"]
+        self._sent = state["sent"]
+        self._momentum = state["momentum"]
+        self._loss = state["loss"]
+        self._memory = state["memory"]
+        self._answers = state["answers"]
+        self._state = state["defense"]
+
     # ------------------------------------------------------------ what an adversary does otherwise
 
     def _samples(self, round_: int, start: Vector) -> Samples:

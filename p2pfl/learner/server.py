@@ -1,6 +1,6 @@
 """What the designated server actor holds: the global model, and the strategy's own half."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,6 +86,15 @@ class ServerLearner(Holder):
         missing = None if shortfall else merge.unguaranteed or self._strategy.needs(rows)
         rejected = set(senders) - set(view.senders)
         return decided(merge, view.senders, view.staleness, rejected, shortfall, missing)
+
+    def state(self) -> dict[str, Any]:
+        """The model and the strategy's state."""
+        return super().state() | {"strategy": self._state}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        super().restore(state)
+        self._state = state["strategy"]
 
     def _aggregate(self, view: Gathering) -> tuple[Merge, str | None]:
         try:

@@ -2,14 +2,16 @@
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from actors.encoding import Codec
 from p2pfl.learner.steers import both
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.seeding import stream
@@ -45,6 +47,26 @@ def byzfl() -> ModuleType:
     import byzfl
 
     return byzfl
+
+
+@pytest.fixture(scope="session")
+def stored() -> Callable[[Any], Any]:
+    """What a snapshot makes of a state: all of it, equal to the bit."""
+
+    def make(state: Any) -> Any:
+        encoded, handles = Codec().encode(state)
+        assert handles == []
+        back = Codec().decode(encoded)
+        again, _ = Codec().encode(back)
+        assert again.tree == encoded.tree
+        assert [_bits(array) for array in again.arrays] == [_bits(a) for a in encoded.arrays]
+        return back
+
+    return make
+
+
+def _bits(array: Any) -> tuple[Any, ...]:
+    return array.dtype, array.shape, array.tobytes()
 
 
 @pytest.fixture

@@ -207,12 +207,11 @@ def test_it_says_whether_it_looks_at_what_it_trained(attack, federation_view):
 
 
 @every_attack
-def test_its_state_can_be_stored(attack, federation_view):
+def test_its_state_can_be_stored(attack, federation_view, stored):
     view = federation_view(trained(), attack.knowledge)
-    _, state = attack.craft(view, attack.init(40), np.random.default_rng(0))
-    stored = pickle.loads(pickle.dumps(state))
+    _, state = attack.craft(view, stored(attack.init(40)), np.random.default_rng(0))
     here = attack.craft(view, state, np.random.default_rng(1))[0]
-    there = attack.craft(view, stored, np.random.default_rng(1))[0]
+    there = attack.craft(view, stored(state), np.random.default_rng(1))[0]
     assert same(here, there)
 
 

@@ -212,15 +212,16 @@ def test_huge_models_of_all_clients_are_borne(strategy, gathering):
 
 
 @every_strategy
-def test_its_state_can_be_stored(strategy, gathering):
+def test_its_state_can_be_stored(strategy, gathering, stored):
     model, received = models(5, up=strategy.up)
     state = strategy.init(model)
     for round_ in (1, 2):
-        _, state = strategy.aggregate(gathering(model, received, round_=round_), state)
-    stored = pickle.loads(pickle.dumps(state))
+        _, state = strategy.aggregate(gathering(model, received, round_=round_), stored(state))
+    again = stored(state)
+    assert same(again, state)
     view = [gathering(*models(5, seed=1, up=strategy.up), round_=3) for _ in range(2)]
     here, _ = strategy.aggregate(view[0], state)
-    there, _ = strategy.aggregate(view[1], stored)
+    there, _ = strategy.aggregate(view[1], again)
     assert torch.equal(here.model, there.model)
 
 
@@ -245,14 +246,13 @@ def test_instructions_are_what_the_strategy_says(strategy, gathering):
 
 @every_strategy
 @pytest.mark.parametrize("own", [None, Doubled()], ids=["benign", "hostile"])
-def test_a_client_answers_and_its_memory_can_be_stored(strategy, own, assignment):
+def test_a_client_answers_and_its_memory_can_be_stored(strategy, own, assignment, stored):
     model, _ = models(0)
     told = strategy.instruct(model, strategy.init(model), 1, 3)
     before = told.vector.clone()
     first, memory = strategy.train(assignment(told, 1, own), None)
-    stored = pickle.loads(pickle.dumps(memory))
     here, _ = strategy.train(assignment(told, 2, own), memory)
-    there, _ = strategy.train(assignment(told, 2, own), stored)
+    there, _ = strategy.train(assignment(told, 2, own), stored(memory))
     assert torch.equal(here, there)
     assert torch.equal(told.vector, before)
     for message in (first, here):

@@ -201,6 +201,32 @@ def test_what_a_run_is_asked_and_answers(cli, small, tmp_path, fake_run):
     }  # fmt: skip
 
 
+def test_going_on_takes_a_folder_and_nothing_else(cli, small, tmp_path, monkeypatch):
+    asked = []
+
+    def resume(folder, data=None, watcher=None, report=False):
+        asked.append((folder, data, report))
+        return record(tmp_path, "done")
+
+    monkeypatch.setattr(scenarios.runner, "resume", resume)
+    done = cli("run", "--resume", tmp_path, "--data", tmp_path / "data", "--json")
+    assert (done.code, json.loads(done.out)["status"]) == (0, "done")
+    assert asked == [(tmp_path, tmp_path / "data", True)]
+    for more in ((small,), ("--set", "rounds=5"), ("--out", tmp_path / "new")):
+        done = cli("run", *more, "--resume", tmp_path)
+        assert done.code == 2
+        assert "resume" in done.err
+    assert len(asked) == 1
+
+
+def test_going_on_where_nothing_ran(cli, tmp_path):
+    done = cli("run", "--resume", tmp_path / "nowhere")
+    assert done.code == 2
+    assert done.err == (
+        f"p2pfl: --resume {tmp_path / 'nowhere'}: is no run folder: it has no scenario.yaml\n"
+    )
+
+
 def test_check_shows_each_neighbourhood_and_runs_nothing(cli, small, tmp_path):
     done = cli("check", small, "--set", "adversaries={count: 1}", "--set", "rounds=9")
     assert done.code == 0

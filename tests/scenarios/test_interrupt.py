@@ -84,7 +84,7 @@ def test_a_killed_run_leaves_what_it_had(tmp_path):
 @pytest.mark.ray
 def test_a_run_of_which_every_process_was_killed_fails_and_says_so(tmp_path):
     folder = tmp_path / "run"
-    process, guard = start(folder)
+    process, guard = start(folder, "runtime.snapshots=null")
     wait_for_a_row(process, folder)
     actors = [
         child for child in psutil.Process(process.pid).children(recursive=True)

@@ -55,7 +55,7 @@ class FragilePeer(PeerDefense):
         share = view.own.new_full((len(rows),), 1 / (len(rows) + 1))
         return Merge(model=mean, influence=share), None
 """
-RAY = {"runtime": {"executor": "ray", "peers_per_actor": 1}}
+RAY = {"runtime": {"executor": "ray", "peers_per_actor": 1, "snapshots": None}}
 STAR = {"topology": {"kind": "clients", "peers": 4}, **RAY}
 
 

@@ -1,0 +1,123 @@
+"""Snapshots and real processes: killed from outside, with nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from scenarios.cli import main
+from scenarios.runner import Record, _Run, run
+
+MAIN = "import sys; from scenarios.cli import main; sys.exit(main(sys.argv[1:]))"
+NEVER = {"executor": "inline", "snapshots": None}
+OFTEN = {"snapshots": {"every_rounds": 1}}
+
+
+@pytest.fixture(scope="module")
+def started():
+    """``started(*arguments)``: the program, which is killed at the end of the test if need be."""
+    processes = []
+
+    def start(*arguments, **options):
+        command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+        processes.append(subprocess.Popen(command, start_new_session=True, **options))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def wait_for(process, folder, pattern):
+    while process.poll() is None and not list(folder.glob(pattern)):
+        os.sched_yield()
+    assert process.poll() is None
+
+
+def record_of(folder):
+    return Record(folder, json.loads((folder / "summary.json").read_text()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_killed_program_goes_on_from_the_command_line(
+    executor, lively, outcome, started, tmp_path, capsys
+):
+    runtime = {"executor": executor, "peers_per_actor": 3, **OFTEN}
+    scenario, folder = lively("rounds", runtime=runtime, rounds=12), tmp_path / "killed"
+    process = started("run", scenario.source, "--out", folder)
+    wait_for(process, folder, "snapshots/000003-*.npz")
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert bool(family) == (executor == "ray")
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    _, alive = psutil.wait_procs(family, timeout=300)  # Ray looks for its parent now and then
+    assert not alive
+    resumed = started("run", "--resume", folder, "--json", stdout=-1, stderr=-1)
+    out, err = resumed.communicate()
+    assert resumed.returncode == 0, err
+    assert b"going on from snapshot 00" in err
+    assert json.loads(out)["folder"] == str(folder)
+    assert main(["run", "--resume", str(folder)]) == 2
+    assert "there is nothing to go on with" in capsys.readouterr().err
+    whole = run(lively("rounds", runtime=NEVER, rounds=12), out=tmp_path / "whole", picture=False)
+    assert outcome(record_of(folder)) == outcome(whole)
+
+
+@pytest.mark.ray
+def test_killed_actors_are_replaced_and_no_byte_moves(lively, outcome, tmp_path, monkeypatch):
+    expected = outcome(
+        run(lively("rounds", runtime=NEVER, rounds=8), out=tmp_path / "whole", picture=False)
+    )
+    runtime = {"executor": "ray", "peers_per_actor": 2, "snapshots": {"every_rounds": 2}}
+    scenario = lively("rounds", runtime=runtime, rounds=8)
+    asked, pausing, killed, actors = [], _Run._pausing, [], {}
+
+    def kills(self):
+        asked.append(None)
+        actors.update((p, psutil.Process(p)) for p in self.executor.pids if p not in actors)
+        if len(asked) in (100, 250, 420):
+            killed.append(self.executor.pids[len(killed)])
+            os.kill(killed[-1], signal.SIGKILL)
+        return pausing(self)
+
+    monkeypatch.setattr(_Run, "_pausing", kills)
+    record = run(scenario, out=tmp_path / "ray", picture=False)
+    assert outcome(record) == expected
+    assert len(set(killed)) == 3
+    assert (record.folder / "log.txt").read_text().count("the actor's process is gone") == 3
+    assert len(actors) == 6
+    _, alive = psutil.wait_procs(actors.values(), timeout=300)
+    assert not alive
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_lost_node_of_the_cluster_moves_no_byte(lively, outcome, started, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    runtime = {"executor": "ray", "peers_per_actor": 1, **OFTEN}
+    scenario, folder = lively("rounds", runtime=runtime, rounds=12), tmp_path / "run"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    try:
+        node = cluster.add_node(num_cpus=2)
+        cluster.wait_for_nodes()
+        process = started(
+            "run", scenario.source, "--out", folder,
+            env={**os.environ, "RAY_ADDRESS": cluster.address},
+        )  # fmt: skip
+        wait_for(process, folder, "snapshots/000003-*.npz")
+        cluster.remove_node(node, allow_graceful=False)
+        assert process.wait() == 0
+    finally:
+        cluster.shutdown()
+    log = (folder / "log.txt").read_text()
+    assert "the actor's process is gone" in log or "what a peer made is lost" in log
+    assert "going on from snapshot" in log
+    whole = run(lively("rounds", runtime=NEVER, rounds=12), out=tmp_path / "whole", picture=False)
+    assert outcome(record_of(folder)) == outcome(whole)
