@@ -35,9 +35,6 @@ NAMES = {
     "adversary": "adversaries",
 }
 
-SHORT = {"server": "server", "benign_other": "not dominated", "benign_dominated": "dominated"}
-"""Whose accuracy the bar shows."""
-
 
 class ConsoleWatcher(Watcher):
     """Progress bars on a terminal, plain lines elsewhere."""

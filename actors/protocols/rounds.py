@@ -91,6 +91,7 @@ class RoundsPeer:
         self.rounds = rounds
         self.settings = settings
         self.round = 0
+        self._done = 0
         self._timeout_ns = round(settings.timeout_s * 1e9)
         self._evaluate_every = evaluate_every
         self._mutes = mutes
@@ -160,7 +161,7 @@ class RoundsPeer:
         """Back from being down: end the round alone if the others are further, or begin anew."""
         self._catch_up = min(max(event.round, self.round), self.rounds)
         if event.anew:
-            self.round = self._catch_up - 1
+            self.round, self._done = self._catch_up - 1, 0
             self._waiting, self._own, self._last_merge = False, None, None
             self._outgoing, self._muted = (), frozenset()
             return self._next_round()
@@ -270,6 +271,7 @@ class RoundsPeer:
     def _merged(self, event: WorkDone) -> list[Effect]:
         if event.kind == "merge":
             self._last_merge = event.summary
+        self._done = self.round
         effects: list[Effect] = [Note("round_end", self.round)]
         last = self.round >= self.rounds
         if self._evaluate_every and (last or self.round % self._evaluate_every == 0):
@@ -277,6 +279,6 @@ class RoundsPeer:
         return [*effects, Finished()] if last else [*effects, *self._next_round()]
 
     def _conclude(self) -> list[Effect]:
-        done = self.round - 1
+        done = self._done  # not the round before: after a time away it leaves some out
         effects: list[Effect] = [Note("budget_spent", done), Conclude(done)]
         return [*effects, Evaluate(done)] if self._evaluate_every else effects

@@ -5,7 +5,15 @@ import pytest
 
 from actors.budget import Budget
 from actors.protocols.adversary import RoundsAdversary
-from actors.protocols.events import BudgetSpent, Conclude, Evaluate, Note, Started, WorkDone
+from actors.protocols.events import (
+    BudgetSpent,
+    Conclude,
+    Evaluate,
+    Note,
+    Returned,
+    Started,
+    WorkDone,
+)
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.protocols.server import ClientPeer, ServerPeer
@@ -125,6 +133,18 @@ def test_a_peer_goes_back_to_its_last_round():
     silent = RoundsPeer((1,), (1,), 5, Rounds(), evaluate_every=0)
     silent.on(Started(), 0)
     assert silent.on(BudgetSpent(), 7) == [Note("budget_spent", 0), Conclude(0)]
+
+
+@pytest.mark.parametrize(("anew", "done"), [(False, 1), (True, 0)])
+def test_rounds_that_a_peer_left_out_are_not_its_last(anew, done):
+    peer = RoundsPeer((1,), (1,), 9, Rounds())
+    peer.on(Started(), 0)
+    peer.on(WorkDone("train", 1, ("x",), None), 1)
+    peer.on(Returned(5, anew), 2)  # it was away while others went on to round 5
+    if not anew:
+        peer.on(WorkDone("merge", 1, (), None), 3)
+    assert peer.round == 5
+    assert peer.on(BudgetSpent(), 7) == [Note("budget_spent", done), Conclude(done), Evaluate(done)]
 
 
 def test_an_adversary_that_could_craft_does_not():
