@@ -8,9 +8,9 @@ from typing import Any
 import psutil
 import torch
 
-from actors.engine import HEADER_BYTES
 from actors.resources import Plan, plan
 from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
+from actors.transport import HEADER_BYTES
 from graphs.availability import Timeline, timeline
 from graphs.fixed import Clients
 from graphs.mixing import metropolis
