@@ -34,6 +34,7 @@ from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
 from p2pfl.vectors import Layout
+from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
@@ -118,6 +119,7 @@ def build(
         ScenarioError: If parts do not fit one another; the message names the key.
     """
     scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
+    check_clock(scenario)
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
@@ -202,7 +204,11 @@ def build(
         message_bytes=tuple(
             vector_bytes * vectors_sent(scenario, peer) + HEADER_BYTES for peer in peers
         ),
-        warnings=(*dataset.warnings, *method_warnings(scenario, peers)),
+        warnings=(
+            *([NOT_REPRODUCIBLE] if scenario.runtime.clock == "real" else []),
+            *dataset.warnings,
+            *method_warnings(scenario, peers),
+        ),
     )
 
 
