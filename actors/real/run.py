@@ -85,13 +85,13 @@ class RealRun:
         return False
 
     def lose(self, peer: int) -> None:
-        """A peer's process died, and whoever waits for it learns of it."""
-        self._fleet.lose(peer)
+        """A peer's process died. Whoever waits for it knows already."""
 
     def _miss_lost(self) -> None:
-        """Have it written down once that a peer is lost."""
+        """Have it written down that a peer is lost, and tell whoever waits for it."""
         for peer in sorted(self._fleet.lost.keys() - self._lost):
             self._lost.add(peer)
+            self._fleet.lose(peer)
             self._observer.merged(self.now_ns, peer, self._rounds.get(peer, 0), Box(Lost()))
 
     # ------------------------------------------------------------ the record

@@ -197,6 +197,7 @@ def test_where_much_is_late_accuracies_agree_within_noise(loaded, tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
 @pytest.mark.parametrize("each", [1, 2])
 def test_actors_call_one_another(each, loaded, tmp_path):
     sections = {"compute": FAST, "protocol": {"kind": "rounds", "timeout_s": 600}}
@@ -205,3 +206,50 @@ def test_actors_call_one_another(each, loaded, tmp_path):
     real = run(loaded(**sections, runtime=runtime), out=tmp_path / "real", picture=False)
     assert real.summary["digest"] == virtual.summary["digest"]
     assert _figures(real) == _figures(virtual)
+
+
+# Kills its own process in its second merge, as the system does when memory runs out.
+FRAGILE = """
+import os
+import signal
+from dataclasses import dataclass
+
+from p2pfl.defenses.base import PeerDefense
+from p2pfl.types import Merge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragile(PeerDefense):
+    def init(self, d):
+        return None
+
+    def merge(self, view, state):
+        if view.me == 1 and view.round == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Merge(model=view.own, influence=view.own.new_zeros(len(view.senders))), None
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_an_actor_that_dies_is_a_lost_peer(loaded, tmp_path):
+    (tmp_path / "fragile_real.py").write_text(FRAGILE)
+    record = run(
+        loaded(
+            rounds=4,
+            defense={"use": "fragile_real:Fragile"},
+            topology={"kind": "complete", "peers": 4},
+            compute=FAST,
+            protocol={"kind": "rounds", "timeout_s": 600},
+            runtime={"executor": "ray", "clock": "real"},
+        ),
+        out=tmp_path / "real",
+        picture=False,
+    )
+    assert record.status == "done"
+    assert record.summary["lost"] == {"1": 2}
+    assert sorted(record.summary["accuracy_by_peer"]) == ["0", "2", "3"]
+    assert record.summary["timeouts"] == 0  # who waited was told
+    edges = record.table("edges")
+    last = {(row["peer"], row["sender"]) for row in edges if row["round"] == "4"}
+    assert last == {(a, b) for a in "023" for b in "023" if a != b}

@@ -20,10 +20,14 @@ class Told:
         self.lost = {}
         self.begun = 0
         self.asked = 0
+        self.told_of = []
         self._reports = reports
 
     def begin(self, shells):
         self.begun += 1
+
+    def lose(self, peer):
+        self.told_of.append(peer)
 
     def reports(self, wait_s):
         told = self._reports[min(self.asked, len(self._reports) - 1)]
@@ -182,7 +186,7 @@ def test_both_ends_of_an_edge_count_their_half(begun):
     }
 
 
-def test_a_lost_peer_is_written_down_once_and_not_waited_for(begun):
+def test_of_a_lost_peer_all_learn_once_and_nobody_waits_for_it(begun):
     begins = [Entry(5, 1, Fact("round_start", 4))]
     busy = [report(0), report(1, begins, posted={0: 3}, idle=False, now_ns=9)]
     run = begun(busy, [report(0), report(1, posted={0: 3}, idle=False, now_ns=9)])
@@ -194,6 +198,7 @@ def test_a_lost_peer_is_written_down_once_and_not_waited_for(begun):
 
     assert run.run(stopping)
     assert rows(run) == [(5, 1, "round_start", 4, {}), (9, 1, "merge", 4, Lost())]
+    assert run._fleet.told_of == [1]
 
 
 def test_the_run_is_spent_if_its_end_came_before_a_peers(begun):
