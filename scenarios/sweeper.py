@@ -7,16 +7,19 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from p2pfl.data import load_dataset
+from p2pfl.errors import ScenarioError
 from scenarios.build import build
-from scenarios.loader import dump
+from scenarios.covariates import covariates_of
+from scenarios.loader import Draft, Loaded, dump
 from scenarios.methods import Equality
 from scenarios.report.side_by_side import draw_comparison
-from scenarios.results import row_of, write_results
+from scenarios.results import forget_results, row_of, write_results
 from scenarios.sweep import Cell, Sweep, naming
 
 
@@ -35,7 +38,7 @@ def run_sweep(
         on_cell: Told each cell's row as it is there, finished ones and references first.
 
     Returns:
-        A row per cell, in order: the names of its values by key, and ``RESULTS``. A cell that
+        A row per cell, in order: the names of its values by key, and ``COLUMNS``. A cell that
         fails has its error there, and stops nobody.
 
     Raises:
@@ -48,7 +51,7 @@ def run_sweep(
 
     def over(cell: Cell, summary: Mapping[str, Any]) -> None:
         known[cell.folder] = summary
-        on_cell(cell, row_of(sweep, cell, summary, {}))
+        on_cell(cell, row_of(sweep, cell, summary, {}, {}))
 
     waiting: list[Cell] = []
     for cell in (*sweep.references.cells, *sweep.cells):
@@ -58,7 +61,7 @@ def run_sweep(
         else:
             over(cell, summary)
     if waiting:  # what stands there is not of all these cells
-        (sweep.folder / "results.csv").unlink(missing_ok=True)
+        forget_results(sweep)
     # Spawned, not forked: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     workers = jobs or os.cpu_count() or 1
@@ -75,7 +78,13 @@ def run_sweep(
                 worker.kill()
             raise
     rows = [
-        row_of(sweep, cell, known[cell.folder], sweep.references.summaries(cell, known))
+        row_of(
+            sweep,
+            cell,
+            known[cell.folder],
+            sweep.references.summaries(cell, known),
+            covariates_of(cell.folder),
+        )
         for cell in sweep.cells
     ]
     write_results(sweep, rows)
@@ -110,7 +119,9 @@ def run_cell(cell: Cell, data: Path | None) -> dict[str, Any]:
 
     shutil.rmtree(cell.folder, ignore_errors=True)
     try:
-        return dict(run(cell.loaded, out=cell.folder, data=data, picture=False).summary)
+        summary = dict(run(cell.loaded, out=cell.folder, data=data, picture=False).summary)
+        covariates_of(cell.folder)  # here, beside other cells, and not one after the other
+        return summary
     except Exception as error:  # one cell's failure is a result of the sweep
         return {"status": "failed", "error": f"{type(error).__name__}: {error}"}
 
@@ -122,9 +133,22 @@ def _finished(cell: Cell) -> dict[str, Any] | None:
     loaded = cell.loaded
     try:
         summary: dict[str, Any] = json.loads((cell.folder / "summary.json").read_text("utf-8"))
-        same = (cell.folder / "scenario.yaml").read_text("utf-8") == dump(loaded.scenario)
+        same = _says_the_same(cell.folder / "scenario.yaml", loaded)
         for name in sources(loaded):  # a user's own module may have changed since
             same &= (cell.folder / name).read_bytes() == (loaded.folder / name).read_bytes()
     except (OSError, ValueError):
         return None
     return summary if same and summary["status"] == "done" else None
+
+
+def _says_the_same(path: Path, loaded: Loaded) -> bool:
+    """Whether a cell's file is this scenario: perhaps as of a version with fewer keys."""
+    wanted = dump(loaded.scenario)
+    if path.read_text("utf-8") == wanted:
+        return True
+    try:
+        # What it names lies beside the scenario that was asked for.
+        draft = replace(Draft.read(path), path=loaded.folder / path.name)
+        return dump(draft.loaded().scenario) == wanted
+    except ScenarioError:
+        return False
