@@ -61,10 +61,12 @@ def summarise(
     coalitions = experiment.spec.coalitions
     groups = groups_of(experiment)
     final = tables.final if tables else {}
-    measured = groups["server"] or groups["benign"]
+    # Of whom the run is: measured are all of them, or some.
+    meant = groups["server"] or groups["benign"]
+    measured = sorted(set(meant).intersection(experiment.measured))
     last = [final[peer].evaluation for peer in measured if peer in final]
     happened = tables.counts if tables else {}
-    done = [tables.done.get(peer, 0) if tables else 0 for peer in measured]
+    done = [tables.done.get(peer, 0) if tables else 0 for peer in meant]
     accepted = tables.accepted(max(done) if spent else scenario.rounds) if tables else {}
     return {
         "name": scenario.name,
@@ -79,6 +81,7 @@ def summarise(
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
         "defense": method_name(scenario),
         "peers": {name: len(peers) for name, peers in groups.items()},
+        "measured": len(measured),
         "adversaries": groups["adversary"],
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
@@ -143,10 +146,11 @@ def _curve(
 
     The end are the last sixth of the rounds, 500 of 3,000.
     """
+    wanted = set(peers)
     curve = {
         round_: fmean(of[peer] for peer in peers)
         for round_, of in (tables.curve if tables else {}).items()
-        if of.keys() >= set(peers)
+        if of.keys() >= wanted
     }
     if not curve:
         return None
