@@ -73,6 +73,7 @@ class Host:
             keeps_prepared=frozenset(spec.keeps_prepared),
             training=spec.training,
             seed=spec.seed,
+            attack_seed=spec.attack_seed,
             on_shortfall=spec.on_shortfall,
             strategy=spec.strategy,
         )

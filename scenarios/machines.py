@@ -72,7 +72,7 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
         if not peer.server and not (peer.adversary and absent)
     )
     count = min(scenario.server.participants or len(clients), len(clients))
-    participation = Participation(scenario.seed, clients, count)
+    participation = Participation(scenario.all_seeds.training, clients, count)
     protocols: list[PeerProtocol] = []
     for peer in experiment.peers[:-1]:
         if peer.adversary and absent:
@@ -96,7 +96,7 @@ def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
     if not (scenario.availability.dropout or experiment.by_round):
         return {}
     graphs = experiment.by_round or [experiment.graph] * scenario.rounds
-    return round_plans(graphs, scenario.availability, scenario.seed, experiment.server)
+    return round_plans(graphs, scenario.availability, scenario.all_seeds.links, experiment.server)
 
 
 def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:

@@ -92,14 +92,14 @@ class Recorder:
         return {
             "rounds_over": self.rounds_over,
             "models": self._models,
-            "tables": self.tables.state(),
+            "tables": self.tables.tally.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave."""
         self.rounds_over = state["rounds_over"]
         self._models = state["models"]
-        self.tables.restore(state["tables"])
+        self.tables.tally.restore(state["tables"])
 
     # ------------------------------------------------------------ queue
 

@@ -333,7 +333,7 @@ class _Run:
         """Go on without the peers whose process died, as long as anybody is left to measure."""
         assert self.engine is not None
         assert self.tables is not None
-        experiment, lost = self.experiment, self.tables.lost
+        experiment, lost = self.experiment, self.tables.tally.lost
         if len(lost) == len(self.missed):
             return
         for peer in sorted(lost.keys() - self.missed):
@@ -388,7 +388,7 @@ class _Run:
             wall_s={
                 "startup": self.startup_s,
                 "rounds": self.rounds_s,
-                "evaluate": self.tables.evaluate_s if self.tables else 0.0,
+                "evaluate": self.tables.tally.evaluate_s if self.tables else 0.0,
                 "total": perf_counter() - self.began,
             },
         )

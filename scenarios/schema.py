@@ -24,6 +24,7 @@ from p2pfl.models import Model
 from p2pfl.strategies import FedAvg
 from p2pfl.strategies.types import Strategy
 from p2pfl.types import Attack, Defense
+from scenarios.seeds import AllSeeds, Seeds
 from scenarios.shapes import OneOf
 
 
@@ -193,7 +194,9 @@ class Scenario:
     name: str
     """Letters, digits, and . _ - : run folders are named after it."""
     seed: int = 1
-    """All that is drawn follows from it."""
+    """All that is drawn follows from it, but for what ``seeds`` sets."""
+    seeds: Seeds = field(default_factory=Seeds)
+    """Seeds of single parts, to draw these anew and leave the rest as it is."""
     rounds: int
     """How many rounds each peer does, >= 1."""
     budget: Budget | None = None
@@ -256,6 +259,11 @@ class Scenario:
                 "record has dummies, which are kept in the last round; with a budget nobody knows "
                 "which that is: leave out one of the two"
             )
+
+    @property
+    def all_seeds(self) -> AllSeeds:
+        """The seed of each part of the run."""
+        return self.seeds.over(self.seed)
 
 
 def _check_groups(groups: tuple[AttackGroup, ...]) -> None:
