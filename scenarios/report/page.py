@@ -1,10 +1,11 @@
 """report.html: one file with all that a run folder says, for a browser without a network."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from scenarios.files import replace_file
 from scenarios.report.blocks import file_text, section_block, table_block
@@ -56,10 +57,15 @@ def page(run: RunFolder) -> str:
         methods=_methods(run),
         rerun=_rerun(run),
         scenario=escape(run.scenario_text),
-        environment=escape(json.dumps(run.environment, indent=1)),
+        environment=escape(_lines(run.environment)),
         plotly=get_plotlyjs(),
         script=file_text("page.js"),
     )
+
+
+def _lines(facts: Mapping[str, Any]) -> str:
+    """Some facts, a line for each: a list of 200 peers must not take 200."""
+    return "\n".join(f"{name}: {json.dumps(fact)}" for name, fact in facts.items())
 
 
 def _subtitle(run: RunFolder) -> str:
