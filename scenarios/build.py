@@ -1,5 +1,6 @@
 """From a scenario to all the parts of a run, checked against one another. Nothing trains here."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 import psutil
 import torch
 
-from actors.engine import HEADER_BYTES
 from actors.resources import Plan, plan
 from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
+from actors.transport import HEADER_BYTES
 from graphs.availability import Timeline, timeline
 from graphs.fixed import Clients
 from graphs.mixing import metropolis
@@ -33,6 +34,7 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
+from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
@@ -88,6 +90,17 @@ class Experiment:
         return self.peers[-1].peer if self.peers[-1].server else None
 
     @property
+    def measured(self) -> tuple[int, ...]:
+        """Whose models are measured: the server's; or all peers', or of some benign ones."""
+        wanted = self.scenario.evaluate.peers
+        if wanted is None or self.server is not None:
+            return tuple(peer.peer for peer in self.peers)
+        benign = [peer.peer for peer in self.peers if peer.role == "benign"]
+        rng = stream(self.scenario.seed, "evaluate")
+        chosen = rng.choice(len(benign), min(wanted, len(benign)), replace=False)
+        return tuple(benign[k] for k in sorted(chosen))
+
+    @property
     def arrays(self) -> Arrays:
         """The data set as the processes get it."""
         data = self.dataset
@@ -118,6 +131,8 @@ def build(
         ScenarioError: If parts do not fit one another; the message names the key.
     """
     scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
+    if scenario.server is not None and scenario.evaluate.peers is not None:
+        raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
@@ -150,6 +165,7 @@ def build(
         scenario.runtime,
         available_bytes,
         server=scenario.server is not None,
+        cores=os.cpu_count() or 1,
     )
     spec = HostSpec(
         model=scenario.model,

@@ -19,12 +19,15 @@ RESULTS = (
     "gain_worst", "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr",
     "best", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent",
 )  # fmt: skip
-"""What came out, as columns of results.csv after those of the axes. ``accuracy`` is that of the
-server's model, or the mean of the benign peers; accuracies, gains, asr and shares are in [0, 1];
-the five from local_only on are explained in ``scenarios.references``; ``best`` is the best accuracy of
-any round, and ``late_spread`` how far apart those of the last sixth of the rounds are, both of the
-server or of the benign peers' mean; ``rounds_done`` is the least of a peer, or the server's;
-``budget_spent`` says which budget ended the run, if one did."""
+"""What came out, as columns of results.csv after those of the axes.
+
+``accuracy`` is that of the server's model, or the mean of the benign peers; accuracies, gains,
+asr and shares are in [0, 1]; the five from local_only on are explained in
+``scenarios.references``; ``best`` is the best accuracy of any round, and ``late_spread`` how far
+apart those of the last sixth of the rounds are, both of the server or of the benign peers' mean;
+``rounds_done`` is the least of a peer, or the server's; ``budget_spent`` says which budget ended
+the run, if one did.
+"""
 
 COLUMNS = (*RESULTS, *COVARIATES, "digest", "folder", "error")
 """All columns after those of the axes: what came out, the graph's numbers, the digest of the final

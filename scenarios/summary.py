@@ -63,10 +63,12 @@ def summarise(
     groups = groups_of(experiment)
     tally = tables.tally if tables else Tally()
     final = tally.final
-    measured = groups["server"] or groups["benign"]
+    # Of whom the run is: measured are all of them, or some.
+    meant = groups["server"] or groups["benign"]
+    measured = sorted(set(meant).intersection(experiment.measured))
     last = [final[peer].evaluation for peer in measured if peer in final]
     happened = tally.counts
-    done = [tally.done.get(peer, 0) for peer in measured]
+    done = [tally.done.get(peer, 0) for peer in meant]
     accepted = tally.accepted(max(done) if spent else scenario.rounds)
     return {
         "name": scenario.name,
@@ -81,6 +83,7 @@ def summarise(
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
         "defense": method_name(scenario),
         "peers": {name: len(peers) for name, peers in groups.items()},
+        "measured": len(measured),
         "adversaries": groups["adversary"],
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
@@ -143,10 +146,11 @@ def _curve(peers: Sequence[int], tally: Tally, rounds: int) -> dict[str, float |
 
     The end are the last sixth of the rounds, 500 of 3,000.
     """
+    wanted = set(peers)
     curve = {
         round_: fmean(of[peer] for peer in peers)
         for round_, of in tally.curve.items()
-        if of.keys() >= set(peers)
+        if of.keys() >= wanted
     }
     if not curve:
         return None
