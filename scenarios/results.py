@@ -1,17 +1,13 @@
-"""What a sweep comes to: a row per cell, results.csv, and tables of one result on a terminal."""
+"""What a sweep comes to: a row per cell, and tables of one result for a terminal."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from io import StringIO
 from statistics import fmean
 from typing import Any
 
 from scenarios.covariates import COVARIATES
-from scenarios.files import replace_file
-from scenarios.parquet import write_parquet
 from scenarios.references import REFERENCES, Reference, beside
 from scenarios.seeds import is_seed
-from scenarios.sweep import Axis, Cell, Sweep
+from scenarios.sweep import Cell, Sweep
 
 RESULTS = (
     "status", "accuracy", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated",
@@ -33,12 +29,6 @@ COLUMNS = (*RESULTS, *COVARIATES, "digest", "folder", "error")
 """All columns after those of the axes: what came out, the graph's numbers, the digest of the final
 models, the cell's folder within the sweep's, and why it failed. No wall times: a sweep that was
 killed and went on has the same table to the byte."""
-
-_TEXTS = ("status", "budget_spent", "digest", "folder", "error")
-_COUNTS = (
-    "shortfalls", "without_guarantee", "rounds_done", "bytes_sent", "degree_min", "degree_max",
-    "benign_components", "robust_at_least", "robust_at_most",
-)  # fmt: skip
 
 _FLAGS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr")
 
@@ -70,49 +60,6 @@ def row_of(
     )  # fmt: skip
     keys = (axis.key for axis in sweep.axes)
     return dict(zip(keys, cell.names, strict=True)) | dict(zip(COLUMNS, values, strict=True))
-
-
-def write_results(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Replace results.csv in the sweep's folder, and results.parquet if pyarrow is there."""
-    text = StringIO()
-    columns = [axis.key for axis in sweep.axes] + list(COLUMNS)
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    sweep.folder.mkdir(parents=True, exist_ok=True)
-    replace_file(sweep.folder / "results.csv", text.getvalue())
-    write_parquet(sweep.folder / "results.parquet", _typed(sweep, rows), _types(sweep))
-
-
-def forget_results(sweep: Sweep) -> None:
-    """Remove what an earlier run of the sweep made of cells that are to run again."""
-    for name in ("results.csv", "results.parquet"):
-        (sweep.folder / name).unlink(missing_ok=True)
-
-
-def _types(sweep: Sweep) -> dict[str, type]:
-    """What each column holds; an axis of numbers is one."""
-
-    def of_axis(axis: Axis) -> type:
-        if axis.numbers is None:
-            return str
-        return int if all(isinstance(number, int) for number in axis.numbers) else float
-
-    def of_result(name: str) -> type:
-        return str if name in _TEXTS else int if name in _COUNTS else float
-
-    kinds = {axis.key: of_axis(axis) for axis in sweep.axes}
-    return kinds | {name: of_result(name) for name in COLUMNS} | {"works": bool}
-
-
-def _typed(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with numbers instead of their names where an axis has some."""
-    numbers = {
-        axis.key: dict(zip(axis.names, axis.numbers, strict=True))
-        for axis in sweep.axes
-        if axis.numbers is not None
-    }
-    return [{**row, **{key: of[row[key]] for key, of in numbers.items()}} for row in rows]
 
 
 def grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> Iterator[list[str]]:

@@ -5,12 +5,15 @@ import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from p2pfl.data import load_dataset
 from p2pfl.errors import ScenarioError
@@ -19,8 +22,10 @@ from scenarios.covariates import covariates_of
 from scenarios.loader import Draft, Loaded, dump
 from scenarios.methods import Equality
 from scenarios.report.side_by_side import draw_comparison
-from scenarios.results import forget_results, row_of, write_results
+from scenarios.report.sweep_page import write_sweep_page
+from scenarios.results import row_of
 from scenarios.sweep import Cell, Sweep, naming
+from scenarios.sweep_files import forget, write_files
 
 
 def run_sweep(
@@ -28,14 +33,16 @@ def run_sweep(
     data: Path | None = None,
     jobs: int | None = None,
     on_cell: Callable[[Cell, Mapping[str, Any]], None] = lambda cell, row: None,
+    report: bool = False,
 ) -> list[dict[str, Any]]:
-    """Run what is not done yet; write results.csv, and of methods side by side a picture.
+    """Run what is not done yet; write results.csv and its tables, and pictures of methods.
 
     Args:
         sweep: From :func:`load_sweep`.
         data: The data folder.
-        jobs: How many cells at once; None is one per core.
+        jobs: How many cells at once; None is one per core, as far as memory goes.
         on_cell: Told each cell's row as it is there, finished ones and references first.
+        report: Whether to make report.html, which takes a second, as ``p2pfl sweep`` does.
 
     Returns:
         A row per cell, in order: the names of its values by key, and ``COLUMNS``. A cell that
@@ -61,13 +68,11 @@ def run_sweep(
         else:
             over(cell, summary)
     if waiting:  # what stands there is not of all these cells
-        forget_results(sweep)
+        forget(sweep)
     # Spawned, not forked: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    workers = jobs or os.cpu_count() or 1
-    with ProcessPoolExecutor(
-        min(workers, max(len(waiting), 1)), mp_context=context, initializer=_end_with_the_sweep
-    ) as pool:
+    workers = min(jobs or _fitting(waiting, data), max(len(waiting), 1))
+    with ProcessPoolExecutor(workers, context, _end_with_the_sweep) as pool:
         futures = {pool.submit(run_cell, cell, data): cell for cell in waiting}
         try:
             for future in as_completed(futures):
@@ -87,10 +92,30 @@ def run_sweep(
         )
         for cell in sweep.cells
     ]
-    write_results(sweep, rows)
+    write_files(sweep, rows)
     if sweep.compares:
         draw_comparison(sweep, rows)
+    if report:
+        write_sweep_page(sweep, rows)
     return rows
+
+
+def _fitting(cells: Sequence[Cell], data: Path | None) -> int:
+    """How many cells at once: one per core, as far as the memory goes for the largest.
+
+    Cells of the same data, model and graph take the same; a cell that cannot be built says so when
+    it runs.
+    """
+    load, largest, seen = lru_cache(maxsize=1)(load_dataset), 1, set()
+    for cell in cells:
+        scenario = cell.loaded.scenario
+        parts = repr((scenario.data, scenario.model, scenario.topology, scenario.server))
+        if parts not in seen:
+            seen.add(parts)
+            with suppress(Exception):
+                largest = max(largest, build(cell.loaded, data, load=load).plan.memory_bytes)
+    available = psutil.virtual_memory().available
+    return max(1, min(os.cpu_count() or 1, available // largest))
 
 
 def _end_with_the_sweep() -> None:

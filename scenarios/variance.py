@@ -38,7 +38,7 @@ class Explained:
     degrees_of_freedom: int
     share: float
     """In [0, 1]."""
-    by_chance: float | None
+    by_chance: float
     """What it would be, in expectation, if the axis moved nothing."""
 
 
