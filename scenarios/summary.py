@@ -65,7 +65,8 @@ def summarise(
     last = [final[peer].evaluation for peer in measured if peer in final]
     happened = tables.counts if tables else {}
     done = [tables.done.get(peer, 0) if tables else 0 for peer in measured]
-    accepted = tables.accepted(max(done) if spent else scenario.rounds) if tables else {}
+    rounds = max(done) if spent or scenario.rounds is None else scenario.rounds
+    accepted = tables.accepted(rounds) if tables else {}
     return {
         "name": scenario.name,
         "status": status,
@@ -73,7 +74,7 @@ def summarise(
         "seed": scenario.seed,
         "rounds": scenario.rounds,
         "rounds_done": {"least": min(done), "most": max(done)},
-        "budget": None if scenario.budget is None else {**asdict(scenario.budget), "spent": spent},
+        "budget": None if scenario.limit is None else {**asdict(scenario.limit), "spent": spent},
         "dataset": scenario.data.dataset,
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
@@ -83,7 +84,7 @@ def summarise(
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tables) for name, peers in groups.items()},
-        "curve": _curve(measured, tables, scenario.rounds),
+        "curve": _curve(measured, tables, scenario.rounds or rounds),
         "warm_start": None if started is None else started.as_dict(),
         "asr": _mean_asr(
             [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]
