@@ -37,35 +37,36 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
     listens = [coalition.attack.knowledge == "neighbourhood" for coalition in coalitions]
     listeners = [p.peer for p in peers if p.coalition is not None and listens[p.coalition]]
     plans = plans_of(experiment) if isinstance(scenario.protocol, Rounds) else {}
+    measured, hear = frozenset(experiment.measured), frozenset(listeners)
     protocols: list[PeerProtocol] = []
     for peer in peers:
+        me, every = peer.peer, _every(scenario) if peer.peer in measured else (0, 0)
         if peer.adversary and absent:
             protocols.append(AbsentPeer())
         elif isinstance(scenario.protocol, Rounds):
-            plan = plans.get(peer.peer, ())
-            protocols.append(_in_step(experiment, peer, scenario.protocol, listeners, plan))
+            heard_first = listeners if me in hear else ()
+            protocols.append(_in_step(experiment, peer, every, heard_first, plans.get(me, ())))
         else:
-            hears = peer.peer in listeners
-            protocols.append(_at_own_pace(experiment, peer, scenario.protocol, hears))
+            protocols.append(_at_own_pace(experiment, peer, every, me in hear))
     return protocols
 
 
 def _in_step(
     experiment: Experiment,
     peer: PeerSpec,
-    settings: Rounds,
+    every: tuple[int, int],
     listeners: Sequence[int],
     plans: tuple[RoundPlan, ...],
 ) -> PeerProtocol:
-    scenario, senders = experiment.scenario, sorted(peer.mixing)
-    rounds, (every, every_ns) = scenario.rounds or WITHOUT_END, _measured(scenario)
+    scenario, senders, settings = experiment.scenario, sorted(peer.mixing), _rounds(experiment)
+    rounds, (every_rounds, every_ns) = scenario.rounds or WITHOUT_END, every
     if peer.coalition is None:
         return RoundsPeer(
             peer.targets,
             senders,
             rounds,
             settings,
-            every,
+            every_rounds,
             scenario.defense.mutes,
             _offers(scenario),
             plans,
@@ -77,9 +78,9 @@ def _in_step(
         senders,
         rounds,
         settings,
-        every,
+        every_rounds,
         watched(experiment, experiment.spec.coalitions[peer.coalition]),
-        peer.peer in listeners,
+        bool(listeners),
         listeners,
         plans,
         every_ns,
@@ -87,17 +88,17 @@ def _in_step(
 
 
 def _at_own_pace(
-    experiment: Experiment, peer: PeerSpec, settings: Gossip | Pairwise, listens: bool
+    experiment: Experiment, peer: PeerSpec, every: tuple[int, int], listens: bool
 ) -> PeerProtocol:
     scenario = experiment.scenario
-    every, every_ns = _measured(scenario)
-    measuring = Measuring(every=every, every_ns=every_ns)
+    settings = scenario.protocol
+    measuring = Measuring(every=every[0], every_ns=every[1])
     place = Place(
         me=peer.peer,
         neighbours=peer.targets,
         senders=tuple(sorted(peer.mixing)),
         rounds=scenario.rounds,
-        seed=scenario.seed,
+        seed=scenario.all_seeds.links,
         availability=scenario.availability,
         mutes=scenario.defense.mutes and not peer.adversary,
     )
@@ -105,6 +106,7 @@ def _at_own_pace(
         if peer.adversary:
             return GossipAdversary(place, settings, measuring, listens)
         return GossipPeer(place, settings, measuring, _offers(scenario))
+    assert isinstance(settings, Pairwise)
     if peer.adversary:
         return PairwiseAdversary(place, settings, measuring, listens)
     return PairwisePeer(place, settings, measuring)
@@ -116,16 +118,21 @@ def _offers(scenario: Scenario) -> Literal["trained", "after", "before"]:
     return "before" if defense.early else "after" if defense.encodes else "trained"
 
 
-def _measured(scenario: Scenario) -> tuple[int, int]:
-    """Every so many rounds, or nanoseconds, peers are measured."""
+def _every(scenario: Scenario) -> tuple[int, int]:
+    """After how many rounds, or nanoseconds, models are measured; 0: not by these."""
     return scenario.evaluate.every or 0, round(1e9 * (scenario.evaluate.every_s or 0))
+
+
+def _rounds(experiment: Experiment) -> Rounds:
+    settings = experiment.scenario.protocol
+    assert isinstance(settings, Rounds)
+    return settings
 
 
 def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
     scenario, coalitions = experiment.scenario, experiment.spec.coalitions
     assert scenario.server is not None
-    settings = scenario.protocol
-    assert isinstance(settings, Rounds)
+    settings = _rounds(experiment)
     absent = scenario.adversaries is not None and scenario.adversaries.absent
     clients = tuple(
         peer.peer
@@ -133,7 +140,7 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
         if not peer.server and not (peer.adversary and absent)
     )
     count = min(scenario.server.participants or len(clients), len(clients))
-    participation = Participation(scenario.seed, clients, count)
+    participation = Participation(scenario.all_seeds.training, clients, count)
     protocols: list[PeerProtocol] = []
     for peer in experiment.peers[:-1]:
         if peer.adversary and absent:
@@ -145,7 +152,7 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
         else:
             protocols.append(ClientPeer(server))
     individual = scenario.server.strategy.individual
-    every, every_ns = _measured(scenario)
+    every, every_ns = _every(scenario)
     plans = plans_of(experiment).get(server, ())
     rounds = scenario.rounds or WITHOUT_END
     middle = ServerPeer(participation, rounds, settings, every, individual, plans, every_ns)
@@ -159,7 +166,7 @@ def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
         return {}
     assert scenario.rounds is not None  # as build has seen to
     graphs = experiment.by_round or [experiment.graph] * scenario.rounds
-    return round_plans(graphs, scenario.availability, scenario.seed, experiment.server)
+    return round_plans(graphs, scenario.availability, scenario.all_seeds.links, experiment.server)
 
 
 def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:
