@@ -17,7 +17,8 @@ class Measuring:
     past: int = 0
     """How many times ``every_ns`` had gone by when it was measured last."""
 
-    def __bool__(self) -> bool:
+    @property
+    def ever(self) -> bool:
         """Whether it is ever measured."""
         return bool(self.every or self.every_ns)
 

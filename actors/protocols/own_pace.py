@@ -161,4 +161,4 @@ class OwnPace:
     def _conclude(self) -> list[Effect]:
         whole = self._whole
         effects: list[Effect] = [Note("budget_spent", whole), Conclude(whole)]
-        return [*effects, Evaluate(whole)] if self._measuring else effects
+        return [*effects, Evaluate(whole)] if self._measuring.ever else effects

@@ -286,4 +286,4 @@ class RoundsPeer:
     def _conclude(self) -> list[Effect]:
         done = self._done  # not the round before: after a time away it leaves some out
         effects: list[Effect] = [Note("budget_spent", done), Conclude(done)]
-        return [*effects, Evaluate(done)] if self._measuring else effects
+        return [*effects, Evaluate(done)] if self._measuring.ever else effects
