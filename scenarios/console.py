@@ -38,6 +38,9 @@ NAMES = {
     "adversary": "adversaries",
 }
 
+_LINE_EACH = 100
+"""Of a run that ends by its time, a line each tenth of so many rounds."""
+
 
 class ConsoleWatcher(Watcher):
     """Progress bars on a terminal, plain lines elsewhere."""
@@ -76,13 +79,13 @@ class ConsoleWatcher(Watcher):
         self._say(f"ready after {startup_s:.1f} s")
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("round {task.fields[round]}/" + str(self._rounds)),
+                TextColumn("round {task.fields[round]}" + self._of()),
                 BarColumn(),
                 TextColumn("{task.fields[accuracy]}"),
                 TimeElapsedColumn(),
                 console=self._console,
             )
-            total = self._peers * self._rounds
+            total = self._peers * self._rounds if self._rounds else None
             self._task = self._bar.add_task("", total=total, round=0, accuracy="")
             self._bar.start()
 
@@ -103,9 +106,12 @@ class ConsoleWatcher(Watcher):
             self._bar.update(
                 self._task, completed=self._over, round=done, accuracy=self._accuracies()
             )
-        elif done * 10 // self._rounds > self._lines:
-            self._lines = done * 10 // self._rounds
-            self._say(f"round {done}/{self._rounds}  {self._accuracies()}")
+        elif done * 10 // (self._rounds or _LINE_EACH) > self._lines:
+            self._lines = done * 10 // (self._rounds or _LINE_EACH)
+            self._say(f"round {done}{self._of()}  {self._accuracies()}")
+
+    def _of(self) -> str:
+        return f"/{self._rounds}" if self._rounds else ""
 
     def _accuracies(self) -> str:
         parts = []
