@@ -17,6 +17,7 @@ from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.presence import Presence
 from actors.protocols.events import (
+    MERGES,
     BudgetSpent,
     Conclude,
     Count,
@@ -308,10 +309,10 @@ class Engine:
             return
         task = task_of(work, self._outputs[peer])
         inputs = [parcel.handle for parcel in work.inputs]
-        if work.kind == "merge" and peer in self._prepares:
+        if work.kind in MERGES and peer in self._prepares:
             inputs += self._prepared.of(peer, work.round, [*inputs, work.own])
         outcome = self._executor.submit(peer, task, inputs)
-        if work.kind == "merge":
+        if work.kind in MERGES:
             self._observer.merged(self.now_ns, peer, work.round, outcome.summary)
         done = WorkDone(work.kind, work.round, outcome.updates, outcome.summary)
         self._push(self.now_ns + after_ns, peer, done)

@@ -46,6 +46,8 @@ LINGER_S = 5.0
 
 SUMMARY_EVERY_S = 2.0
 """How often a run under way replaces its summary and counts. Wall time."""
+SUMMARY_SHARE = 1 / 50
+"""Of the wall time that this may take: with many edges it is done less often."""
 
 Status = Literal["running", "done", "interrupted", "failed"]
 
@@ -185,6 +187,7 @@ class _Run:
         self.startup_s = 0.0
         self.rounds_s = 0.0
         self.written_at = 0.0
+        self.write_after_s = SUMMARY_EVERY_S
         self.engine: Engine | RealRun | None = None
         self.lateness: Lateness | None = None
         self.executor: Executor | None = None
@@ -219,6 +222,8 @@ class _Run:
             copy_sources(self.folder, self.experiment.loaded)
             write_environment(self.folder / "environment.json", self.experiment)
             write_topology(self.folder / "topology.graphml", self.experiment)
+            if (origin := self.experiment.loaded.origin) is not None:
+                replace_file(self.folder / "origin.json", json.dumps(origin, indent=1) + "\n")
         self._write_summary()
         self.watcher.begins(self.experiment, self.folder)
 
@@ -245,7 +250,13 @@ class _Run:
             scenario.record.messages,
             snapshot.about["lengths"] if snapshot else None,
         )
-        self.recorder = Recorder(self.tables, experiment.roles, self.executor, self.stop.is_set)
+        self.recorder = Recorder(
+            self.tables,
+            experiment.roles,
+            self.executor,
+            self.stop.is_set,
+            len(experiment.measured) if scenario.evaluate.peers else None,
+        )
         if scenario.runtime.clock == "real":
             self.lateness = Lateness(self.folder)
             late = self.lateness.write
@@ -341,7 +352,7 @@ class _Run:
         down the counts."""
         assert self.recorder is not None
         now_s = perf_counter()
-        if now_s - self.written_at > SUMMARY_EVERY_S:
+        if now_s - self.written_at > self.write_after_s:
             self.recorder.flush(0.0)
             if self.lateness is not None:
                 self.lateness.flush()
@@ -397,6 +408,7 @@ class _Run:
 
     def _write_summary(self) -> dict[str, Any]:
         """Replace summary.json and messages.csv by what is known now."""
+        began = perf_counter()
         summary = summarise(
             self.experiment,
             status=self.status,
@@ -420,6 +432,8 @@ class _Run:
             summary["lateness"] = self.lateness.summary()
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
+        took_s = self.written_at - began
+        self.write_after_s = max(SUMMARY_EVERY_S, took_s / SUMMARY_SHARE)
         return summary
 
 
