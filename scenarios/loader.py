@@ -174,10 +174,14 @@ def find(source: str | Path) -> Path:
     if str(source) in known:
         return known[str(source)]
     what = "is a folder" if path.is_dir() else "no such file"
-    near = get_close_matches(path.stem, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    names = ", ".join(known)
-    raise ScenarioError(f"{source}: {what}; bundled scenarios: {names}{hint}")
+    by_stem = {name.rpartition("/")[2]: name for name in known}
+    near = get_close_matches(path.stem, by_stem, n=1)
+    hint = f"; did you mean {by_stem[near[0]]!r}?" if near else ""
+    names = ", ".join(name for name in known if "/" not in name)
+    raise ScenarioError(
+        f"{source}: {what}; bundled scenarios: {names}, and those in papers/ and studies/ "
+        f"(p2pfl list scenarios){hint}"
+    )
 
 
 def _yaml() -> YAML:
