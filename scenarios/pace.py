@@ -59,6 +59,26 @@ def _check_wire(scenario: Scenario, protocol: Gossip | Pairwise) -> None:
         )
 
 
+def rounds_of(scenario: Scenario, timing: Timing) -> int:
+    """How many rounds a peer does: as the scenario says, or about so many as its time allows.
+
+    The latter for the median peer's training and merge; what it waits for is not counted.
+    """
+    if scenario.rounds is not None:
+        return scenario.rounds
+    assert scenario.duration_s is not None  # one of them is given
+    typical = sorted(timing.honest_ns)[len(timing.honest_ns) // 2] + timing.merge_ns(0, 1)
+    return max(1, round(1e9 * scenario.duration_s / typical))
+
+
+def evaluations_of(scenario: Scenario, rounds: int) -> int:
+    """How often a peer is measured before its end, where it does so many rounds."""
+    settings = scenario.evaluate
+    if settings.every_s is not None:
+        return int((scenario.duration_s or 0) / settings.every_s)
+    return (rounds - 1) // settings.every if settings.every else 0
+
+
 def check_speed(scenario: Scenario, peers: Sequence[PeerSpec], timing: Timing) -> None:
     """Without a number of rounds, each has to take some time, or the run would not end.
 
