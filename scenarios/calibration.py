@@ -20,6 +20,7 @@ from p2pfl.seeding import stream
 from p2pfl.types import Update
 from scenarios.build import Experiment
 from scenarios.machines import watched
+from scenarios.pace import evaluations_of
 
 MOST_STEPS, MOST_SAMPLES, TESTED = 12, 600, 200
 """Of the calibration: steps of a round, samples of a peer, test samples."""
@@ -93,10 +94,10 @@ class Calibration:
                 merged += len(members) * self._merge(one, _senders(one), update, plain=True)
         return trained, merged, crafted
 
-    def evaluations(self) -> float:
-        """Seconds of all evaluations of the run, over all peers that are measured."""
+    def evaluations(self, rounds: int) -> float:
+        """Seconds of all evaluations of so many rounds, over all peers that are measured."""
         experiment, settings = self._experiment, self._experiment.scenario.evaluate
-        if not settings.every:
+        if not (settings.every or settings.every_s):
             return 0.0
         peer = self._server or self._typical
         seconds = _least(lambda: self._run(peer, Task("evaluate", 1))[1])
@@ -107,8 +108,7 @@ class Calibration:
         def inputs(most: int | None) -> int:
             return min(everything, most or everything) + min(aimed, most or aimed)
 
-        rounds = self._experiment.scenario.rounds
-        before = (rounds - 1) // settings.every
+        before = evaluations_of(experiment.scenario, rounds)
         count = before * inputs(settings.samples) + inputs(None)
         measured = 1 if self._server else len(experiment.measured)
         return measured * count * seconds / inputs(TESTED)

@@ -18,11 +18,11 @@ from p2pfl.rules.nesting import assumed_f
 from p2pfl.strategies import FedGrad
 from p2pfl.strategies.fed_grad_history import rounds_until_all_met, rounds_until_all_took_part
 from scenarios.build import Experiment, build
-from scenarios.console import describe
 from scenarios.cost import cost_lines, estimate
 from scenarios.guarantees import breakdown
 from scenarios.loader import dump
 from scenarios.methods import Equality
+from scenarios.progress import describe
 from scenarios.summary import groups_of
 from scenarios.sweep import Sweep, naming
 from scenarios.variants import name_of

@@ -18,6 +18,7 @@ from time import process_time
 
 from scenarios.build import Experiment
 from scenarios.calibration import Calibration, taking_part
+from scenarios.pace import evaluations_of, rounds_of
 
 LOOP_S = 0.055
 """What :func:`_loop` took on the machine on which the following were measured."""
@@ -86,12 +87,12 @@ def estimate(experiment: Experiment) -> Cost:
     pace = _loop() / LOOP_S
     on_ray = scenario.runtime.executor == "ray"
     cores = os.cpu_count() or 1
-    peers = taking_part(experiment)
+    peers, rounds = taking_part(experiment), rounds_of(scenario, experiment.timing)
     trained, merged, crafted = took.rounds(peers)
     told = {p.peer: len(peers) - 1 if p.server else len(p.targets) for p in peers}
     messages = sum(told.values())
     sent_bytes = sum(experiment.message_bytes[peer] * count for peer, count in told.items())
-    tasks = 2 * len(peers) + len(experiment.measured) / max(1, scenario.evaluate.every)
+    tasks = 2 * len(peers) + len(experiment.measured) * evaluations_of(scenario, rounds) / rounds
     runtime_s = MESSAGE_S * messages + (RAY_TASK_S if on_ray else TASK_S) * tasks
     if on_ray:
         runtime_s += RAY_COPY_S * sent_bytes
@@ -103,10 +104,10 @@ def estimate(experiment: Experiment) -> Cost:
         train_s=trained,
         merge_s=merged,
         attack_s=crafted,
-        evaluate_s=took.evaluations() / scenario.rounds,
+        evaluate_s=took.evaluations(rounds) / rounds,
         runtime_s=pace * runtime_s,
         end_s=pace * REPORT_S,
-        rounds=scenario.rounds,
+        rounds=rounds,
         sent_bytes=sent_bytes,
         at_once=at_once,
         startup_wall_s=pace * (PROGRAM_S + ray_s + actors_s / cores),
