@@ -126,6 +126,8 @@ class HostSpec:
     on_shortfall: OnShortfall
     poisoned_classes: tuple[int, ...] | None
     seed: int
+    """Of all draws but the adversaries' own."""
+    attack_seed: int
     device: Literal["cpu", "cuda"]
 
 

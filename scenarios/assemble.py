@@ -20,7 +20,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
     defense, coalitions = scenario.defense, experiment.spec.coalitions
     return Engine(
         make_protocols(experiment),
-        Links(experiment.graph, scenario.network, scenario.seed, experiment.sites),
+        Links(experiment.graph, scenario.network, scenario.all_seeds.links, experiment.sites),
         executor,
         observer,
         edges=[(peer.peer, target) for peer in peers for target in peer.targets],

@@ -171,7 +171,10 @@ def show(record: Record, console: Console) -> None:
             table.add_row(f"  {group['attack']}", number, *_percent(group["accuracy"]))
     if any(summary["accuracy"].values()):
         attack = f" under {summary['attack']}" if summary["adversaries"] else ""
-        console.print(f"final accuracy in %{attack}", highlight=False, soft_wrap=True)
+        measured, benign = summary["measured"], summary["peers"]["benign"]
+        everybody = summary["peers"]["server"] or measured == benign
+        some = "" if everybody else f", of {measured} of the benign peers"
+        console.print(f"final accuracy in %{attack}{some}", highlight=False, soft_wrap=True)
         console.print(table)
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning[/]: {escape(warning)}", highlight=False, soft_wrap=True)

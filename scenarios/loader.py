@@ -260,20 +260,31 @@ def _odd(tree: Any, place: "Place") -> "list[Problem]":
 
 def _changed(tree: dict[str, Any], change: str) -> dict[str, Any]:
     """The tree with one place changed, as ``path=value`` says."""
-    path, equals, text = change.partition("=")
-    steps = path.strip().split(".")
-    if not equals or not all(steps):
-        raise ScenarioError(f"--set {change}: allowed: a path and a value, such as rounds=3")
-    value = _load(text, f"--set {change}")
-    if too_large := _too_large(value):
-        raise ScenarioError(f"--set {change}: {too_large}")
-    for problem in _odd(value, ()):
-        raise ScenarioError(f"--set {change}: {problem.text}")
+    key, value = read_change("--set", change, "rounds=3")
+    steps = key.split(".")
     try:
         changed: dict[str, Any] = _with(tree, steps, value)
     except LookupError as error:
         raise ScenarioError(f"--set {change}: {error.args[0]}") from error
     return changed
+
+
+def read_change(option: str, change: str, example: str) -> tuple[str, Any]:
+    """The dotted key and the value of ``key=value`` on the command line; the value is YAML.
+
+    Raises:
+        ScenarioError: If it is something else; begins with the option's name.
+    """
+    path, equals, text = change.partition("=")
+    key = path.strip()
+    if not equals or not all(key.split(".")):
+        raise ScenarioError(f"{option} {change}: allowed: a path and a value, such as {example}")
+    value = _load(text, f"{option} {change}")
+    if too_large := _too_large(value):
+        raise ScenarioError(f"{option} {change}: {too_large}")
+    for problem in _odd(value, ()):
+        raise ScenarioError(f"{option} {change}: {problem.text}")
+    return key, value
 
 
 def _with(tree: Any, steps: Sequence[str], value: Any, above: str = "") -> Any:

@@ -26,9 +26,11 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
     listeners = [p.peer for p in peers if p.coalition is not None and listens[p.coalition]]
     absent = scenario.adversaries is not None and scenario.adversaries.absent
     plans = plans_of(experiment)
+    measured = frozenset(experiment.measured)
     protocols: list[PeerProtocol] = []
     for peer in peers:
         senders = sorted(peer.mixing)
+        every = scenario.evaluate.every if peer.peer in measured else 0
         if peer.adversary and absent:
             protocols.append(AbsentPeer())
         elif peer.coalition is not None:
@@ -39,7 +41,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
                     senders,
                     scenario.rounds,
                     scenario.protocol,
-                    scenario.evaluate.every,
+                    every,
                     watched(experiment, coalitions[peer.coalition]),
                     listens[peer.coalition],
                     listeners,
@@ -53,7 +55,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
                     senders,
                     scenario.rounds,
                     scenario.protocol,
-                    scenario.evaluate.every,
+                    every,
                     defense.mutes,
                     "before" if defense.early else "after" if defense.encodes else "trained",
                     plans.get(peer.peer, ()),
@@ -72,7 +74,7 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
         if not peer.server and not (peer.adversary and absent)
     )
     count = min(scenario.server.participants or len(clients), len(clients))
-    participation = Participation(scenario.seed, clients, count)
+    participation = Participation(scenario.all_seeds.training, clients, count)
     protocols: list[PeerProtocol] = []
     for peer in experiment.peers[:-1]:
         if peer.adversary and absent:
@@ -96,7 +98,7 @@ def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
     if not (scenario.availability.dropout or experiment.by_round):
         return {}
     graphs = experiment.by_round or [experiment.graph] * scenario.rounds
-    return round_plans(graphs, scenario.availability, scenario.seed, experiment.server)
+    return round_plans(graphs, scenario.availability, scenario.all_seeds.links, experiment.server)
 
 
 def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:

@@ -38,6 +38,8 @@ LINGER_S = 5.0
 
 SUMMARY_EVERY_S = 2.0
 """How often a run under way replaces its summary and counts. Wall time."""
+SUMMARY_SHARE = 1 / 50
+"""Of the wall time that this may take: with many edges it is done less often."""
 
 Status = Literal["running", "done", "interrupted", "failed"]
 
@@ -175,6 +177,7 @@ class _Run:
         self.startup_s = 0.0
         self.rounds_s = 0.0
         self.written_at = 0.0
+        self.write_after_s = SUMMARY_EVERY_S
         self.engine: Engine | None = None
         self.executor: Executor | None = None
         self.tables: Tables | None = None
@@ -234,7 +237,13 @@ class _Run:
             scenario.record.messages,
             snapshot.about["lengths"] if snapshot else None,
         )
-        self.recorder = Recorder(self.tables, experiment.roles, self.executor, self.stop.is_set)
+        self.recorder = Recorder(
+            self.tables,
+            experiment.roles,
+            self.executor,
+            self.stop.is_set,
+            len(experiment.measured) if scenario.evaluate.peers else None,
+        )
         self.engine = make_engine(experiment, self.executor, self.recorder)
         if snapshot is not None:
             self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)
@@ -324,7 +333,7 @@ class _Run:
         down the counts."""
         assert self.recorder is not None
         now_s = perf_counter()
-        if now_s - self.written_at > SUMMARY_EVERY_S:
+        if now_s - self.written_at > self.write_after_s:
             self._write_summary()
         self._miss_lost()
         return self.stop.is_set() or self.survival.due(now_s, self.recorder.rounds_over)
@@ -333,7 +342,7 @@ class _Run:
         """Go on without the peers whose process died, as long as anybody is left to measure."""
         assert self.engine is not None
         assert self.tables is not None
-        experiment, lost = self.experiment, self.tables.lost
+        experiment, lost = self.experiment, self.tables.tally.lost
         if len(lost) == len(self.missed):
             return
         for peer in sorted(lost.keys() - self.missed):
@@ -375,6 +384,7 @@ class _Run:
 
     def _write_summary(self) -> dict[str, Any]:
         """Replace summary.json and messages.csv by what is known now."""
+        began = perf_counter()
         summary = summarise(
             self.experiment,
             status=self.status,
@@ -388,13 +398,15 @@ class _Run:
             wall_s={
                 "startup": self.startup_s,
                 "rounds": self.rounds_s,
-                "evaluate": self.tables.evaluate_s if self.tables else 0.0,
+                "evaluate": self.tables.tally.evaluate_s if self.tables else 0.0,
                 "total": perf_counter() - self.began,
             },
         )
         summary["warnings"] += self.survival.warnings
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
+        took_s = self.written_at - began
+        self.write_after_s = max(SUMMARY_EVERY_S, took_s / SUMMARY_SHARE)
         return summary
 
 

@@ -31,6 +31,8 @@ class Workbench:
     rounds: int
     training: Training
     seed: int
+    attack_seed: int
+    """Of what adversaries draw for their attack; their training draws from ``seed``."""
     on_shortfall: OnShortfall
     strategy: Strategy[Any] | None = None
     """The method of a server and its clients; None among peers."""

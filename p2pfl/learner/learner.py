@@ -18,6 +18,7 @@ from torch import Tensor
 from p2pfl.defenses.shortfall import guarantee_missing, merge_or_fall_back
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
+from p2pfl.learner.part import Part
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
 from p2pfl.strategies.types import Assignment, claims
@@ -51,7 +52,7 @@ class Learner(Holder):
         self,
         peer: int,
         bench: Workbench,
-        data: Samples,
+        data: Samples | Part,
         model: Vector,
         defense: Defense[Any],
         mixing: Mapping[int, float],
@@ -63,7 +64,7 @@ class Learner(Holder):
         Args:
             peer: Its id.
             bench: What it shares with others.
-            data: Its own training samples.
+            data: Its own training samples, or which of its process's they are.
             model: (d,) where all peers start.
             defense: How it merges.
             mixing: The mixing weight of each peer that sends to it.
@@ -71,10 +72,11 @@ class Learner(Holder):
             mixings: The mixing weights of each round, where rounds differ.
         """
         super().__init__(peer, bench, model)
-        self._data = data
-        self._claimed = len(data.labels)
+        self._own_data = data
+        self._own_samples = len(data.rows if isinstance(data, Part) else data.labels)
+        self._claimed = self._own_samples
         self._initial = model
-        self._sent = self._model
+        self._sent = model
         self._momentum: Vector | None = None
         self._loss = 0.0
         self._memory: Any = None
@@ -86,8 +88,8 @@ class Learner(Holder):
         self._mixings = mixings
         self._kind: Kind = bench.strategy.sends if bench.strategy else "model"
         batch = bench.training.batch_size
-        steps = bench.training.steps(len(data.labels))
-        epochs = bench.training.local_epochs or steps * batch / len(data.labels)
+        steps = bench.training.steps(self._own_samples)
+        epochs = bench.training.local_epochs or steps * batch / self._own_samples
         self._meta = {"local_epochs": float(epochs), "batch_size": float(batch)}
 
     def train(self, round_: int) -> tuple[Update, TrainingLoss]:
@@ -121,7 +123,7 @@ class Learner(Holder):
             plain=partial(self._trained, round_),
         )
         answers = strategy.answers(given)
-        self._claimed = len(self._data.labels) if any(answers) else 0
+        self._claimed = self._own_samples if any(answers) else 0
         self._answers = claims(answers)
         # To an attack a gradient is what a model differs by from zero.
         sends_models = strategy.sends == "model"
@@ -180,7 +182,7 @@ class Learner(Holder):
             staleness=tuple(round_ - claim for _, claim, _ in good),
             mixing=tuple(mixing[sender] for sender, _, _ in good),
             samples=tuple(update.samples for _, _, update in good),
-            own_samples=len(self._data.labels),
+            own_samples=self._own_samples,
             meta=tuple(update.meta for _, _, update in good),
             model=self._bench.trainer.functional,
             inputs=self._bench.inputs,
@@ -261,6 +263,11 @@ class Learner(Holder):
 
     # ------------------------------------------------------------ helpers
 
+    @property
+    def _data(self) -> Samples:
+        data = self._own_data
+        return data.samples() if isinstance(data, Part) else data
+
     def _trained(
         self,
         round_: int,
@@ -306,4 +313,5 @@ class Learner(Holder):
     def _own_loss(self, vector: Vector) -> float:
         with torch.no_grad():
             functional = self._bench.trainer.functional
-            return float(functional.loss(vector, self._data.inputs, self._data.labels))
+            data = self._data
+            return float(functional.loss(vector, data.inputs, data.labels))
