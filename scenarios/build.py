@@ -263,7 +263,7 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
     try:
         with torch.device("meta"):
             return Layout.of(scenario.model.build(dataset.shape, dataset.classes))
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two of sizes beyond torch's
         name = scenario.data.dataset
         raise ScenarioError(f"model does not fit data set {name}: {error}") from error
 
