@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from actors.executor import Task, task_of
 from actors.protocols.events import (
+    MERGES,
     BudgetSpent,
     Conclude,
     Count,
@@ -259,9 +260,9 @@ class Shell:
         task = task_of(work, self._spec.crafts)
         inputs = [parcel.handle for parcel in work.inputs]
         blank = None
-        if work.kind == "merge":
+        if work.kind in MERGES:
             blank = self._journal.keep(self.now_ns, Fact("merge", work.round))
-        prepares = self._spec.prepares and work.kind == "merge"
+        prepares = self._spec.prepares and work.kind in MERGES
         if prepares:
             inputs.append(work.own)
         at_ns = None if self._spec.measured else self.now_ns + after_ns
