@@ -133,9 +133,9 @@ def build(
         ScenarioError: If parts do not fit one another; the message names the key.
     """
     scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
-    check_clock(scenario)
     if scenario.server is not None and scenario.evaluate.peers is not None:
         raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
+    check_clock(scenario)
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
@@ -269,7 +269,7 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
     try:
         with torch.device("meta"):
             return Layout.of(scenario.model.build(dataset.shape, dataset.classes))
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two of sizes beyond torch's
         name = scenario.data.dataset
         raise ScenarioError(f"model does not fit data set {name}: {error}") from error
 

@@ -21,8 +21,15 @@ _COUNTS = (
 )  # fmt: skip
 
 
-FILES = ("results.csv", "results.parquet", "table.md", "table.tex", "variance.csv", "report.html")
-"""All that can be there. ``report.html`` is made by ``scenarios.report.sweep_page``."""
+FILES = {
+    "results.csv": "a row per cell",
+    "results.parquet": "the same with types",
+    "table.md": "tables as papers have them",
+    "table.tex": "the same for LaTeX",
+    "variance.csv": "what the results vary with",
+    "report.html": "all of it in a browser",
+}
+"""All that can be there, and what it is. ``scenarios.report.sweep_page`` makes the last."""
 
 _VARIANCE = (
     "result", "among", "axis", "degrees_of_freedom", "share", "by_chance", "standard_deviation",
