@@ -17,6 +17,7 @@ from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.presence import Presence
 from actors.protocols.events import (
+    MERGES,
     BudgetSpent,
     Conclude,
     Count,
@@ -312,15 +313,16 @@ class Engine:
         if work.kind == "rest":
             self._push(self.now_ns + after_ns, peer, WorkDone(work.kind, work.round, (), None))
             return
-        outputs = {"craft": self._outputs[peer], "merge": 0}.get(work.kind, work.outputs)
+        outputs = self._outputs[peer] if work.kind == "craft" else work.outputs
+        outputs = 0 if work.kind in MERGES else outputs
         senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
         claimed = tuple(parcel.round for parcel in work.inputs)
         task = Task(work.kind, work.round, senders, claimed, outputs)
         inputs = [parcel.handle for parcel in work.inputs]
-        if work.kind == "merge" and peer in self._prepares:
+        if work.kind in MERGES and peer in self._prepares:
             inputs += self._prepared.of(peer, work.round, [*inputs, work.own])
         outcome = self._executor.submit(peer, task, inputs)
-        if work.kind == "merge":
+        if work.kind in MERGES:
             self._observer.merged(self.now_ns, peer, work.round, outcome.summary)
         done = WorkDone(work.kind, work.round, outcome.updates, outcome.summary)
         self._push(self.now_ns + after_ns, peer, done)

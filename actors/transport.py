@@ -114,7 +114,7 @@ class Transport:
         counts = self.counts[source, destination]
         counts.sent += 1
         counts.bytes += size
-        envelope = Envelope(source, destination, send.round, size, send.handle)
+        envelope = Envelope(source, destination, send.round, size, send.handle, send.answers)
         if self._held and (source, destination) in self._held:
             self._held[source, destination].append(envelope)
             return True

@@ -33,7 +33,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         timeline=experiment.timeline,
         open_edges=experiment.open_edges,
         prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
-        budget=scenario.budget,
+        budget=scenario.limit,
     )
 
 
@@ -46,7 +46,7 @@ def _outputs(peer: PeerSpec, coalitions: Sequence[Coalition]) -> int:
 
 def final_digest(experiment: Experiment, executor: Executor) -> str:
     """SHA-256 over all peers' final models, in the order of their ids."""
-    task = Task("digest", experiment.scenario.rounds)
+    task = Task("digest", experiment.scenario.rounds or 0)
     handles = [executor.submit(peer.peer, task, ()).summary for peer in experiment.peers]
     digests = executor.fetch(handles)
     return sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
@@ -54,7 +54,7 @@ def final_digest(experiment: Experiment, executor: Executor) -> str:
 
 def final_models(experiment: Experiment, executor: Executor) -> dict[int, Float32Array]:
     """The final model (d,) of each peer of which the scenario keeps it."""
-    task = Task("model", experiment.scenario.rounds)
+    task = Task("model", experiment.scenario.rounds or 0)
     peers = experiment.scenario.record.models
     handles = [executor.submit(peer, task, ()).summary for peer in peers]
     models = executor.fetch(handles)

@@ -40,6 +40,7 @@ from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
 from scenarios.loader import Loaded
+from scenarios.pace import check_pace, check_speed, mixing_of
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
 from scenarios.timing import Timing
@@ -139,6 +140,7 @@ def build(
     clients = build_graph(scenario.topology, seeds.graph, loaded.folder)
     placed = _place(scenario, clients)
     graph = around_a_server(clients) if scenario.server else clients
+    check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology clients has no edges: it needs the section server")
     if not scenario.allow_disconnected:
@@ -184,6 +186,7 @@ def build(
         seed=seeds.training,
         attack_seed=seeds.attack,
         device=device,
+        pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
     mixings = [metropolis(each) for each in by_round]
@@ -193,6 +196,8 @@ def build(
         peers = with_server(scenario.server, dataset, peers, seeds.data)
     check_kept(scenario, dataset, len(peers), coalitions)
     speeds = {peer.peer: scenario.compute.speed(seeds.links, peer.peer) for peer in peers}
+    timing = Timing.of(spec, peers, speeds)
+    check_speed(scenario, peers, timing)
     return Experiment(
         loaded=loaded,
         dataset=dataset,
@@ -214,7 +219,7 @@ def build(
         spec=spec,
         peers=peers,
         plan=planned,
-        timing=Timing.of(spec, peers, speeds),
+        timing=timing,
         message_bytes=tuple(
             vector_bytes * vectors_sent(scenario, peer) + HEADER_BYTES for peer in peers
         ),
@@ -231,7 +236,7 @@ def _varying(
         return (), None
     if isinstance(topology, VARYING) and topology.every_s is not None:
         return (), OpenEdges(topology, graph, seed, folder)
-    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds)
+    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds or 1)
     if scenario.adversaries and scenario.adversaries.absent:
         each = [without_edges_of(graph, placed.adversaries) for graph in each]
     return tuple(each), None
@@ -258,7 +263,7 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
     try:
         with torch.device("meta"):
             return Layout.of(scenario.model.build(dataset.shape, dataset.classes))
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two of sizes beyond torch's
         name = scenario.data.dataset
         raise ScenarioError(f"model does not fit data set {name}: {error}") from error
 
@@ -293,7 +298,7 @@ def _peers(
         order=_order(scenario, graph, sorted(adversaries)),
     )
     shared = shared_parts(scenario, coalitions, rest)
-    mixing = metropolis(graph)
+    mixing = mixing_of(scenario, graph)
     return tuple(
         PeerSpec(
             peer=peer,

@@ -211,6 +211,8 @@ class _Run:
             copy_sources(self.folder, self.experiment.loaded)
             write_environment(self.folder / "environment.json", self.experiment)
             write_topology(self.folder / "topology.graphml", self.experiment)
+            if (origin := self.experiment.loaded.origin) is not None:
+                replace_file(self.folder / "origin.json", json.dumps(origin, indent=1) + "\n")
         self._write_summary()
         self.watcher.begins(self.experiment, self.folder)
 
