@@ -11,13 +11,16 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
+from scenarios.parquet import MISSING
 from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
 from scenarios.runner import Record
 from scenarios.sweep import Cell, Sweep
+from scenarios.sweep_files import FILES, explained, files_of
 
 NAMES = {
     "server": "server's model",
@@ -45,7 +48,10 @@ def show(record: Record, console: Console) -> None:
             table.add_row(f"  {group['attack']}", number, *_percent(group["accuracy"]))
     if any(summary["accuracy"].values()):
         attack = f" under {summary['attack']}" if summary["adversaries"] else ""
-        console.print(f"final accuracy in %{attack}", highlight=False, soft_wrap=True)
+        measured, benign = summary["measured"], summary["peers"]["benign"]
+        everybody = summary["peers"]["server"] or measured == benign
+        some = "" if everybody else f", of {measured} of the benign peers"
+        console.print(f"final accuracy in %{attack}{some}", highlight=False, soft_wrap=True)
         console.print(table)
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning[/]: {escape(warning)}", highlight=False, soft_wrap=True)
@@ -110,11 +116,15 @@ class SweepWatcher:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("[red]{task.fields[failed]}[/]"),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("cells", total=cells)
+        self._task = self._bar.add_task("cells", total=cells, failed="")
+        self._failed = 0
 
     def __enter__(self) -> "SweepWatcher":
         self._bar.start()
@@ -126,7 +136,9 @@ class SweepWatcher:
     def cell(self, cell: Cell, row: Mapping[str, Any]) -> None:
         """A cell is there."""
         self._done += 1
-        self._bar.advance(self._task)
+        self._failed += row["status"] != "done"
+        failed = f"{self._failed} failed" if self._failed else ""
+        self._bar.update(self._task, advance=1, failed=failed)
         mean = row["accuracy"]
         who = "benign" if row["benign_mean"] is not None else "server"
         said = row["error"] or ("-" if mean is None else f"{who} {100 * mean:.1f} %")
@@ -152,9 +164,28 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
     failed = sum(row["status"] != "done" for row in rows)
     if failed:
         console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
-    console.print(f"results: {escape(str(sweep.folder / 'results.csv'))}", soft_wrap=True)
+    for line in _explained(sweep, rows):
+        console.print(line, highlight=False, soft_wrap=True)
+    for path in files_of(sweep):
+        console.print(f"{FILES[path.name]}: {escape(str(path))}", highlight=False, soft_wrap=True)
+    if not (sweep.folder / "results.parquet").exists():
+        console.print(MISSING, highlight=False, soft_wrap=True, markup=False)
     for picture in pictures(sweep):
         console.print(f"picture: {escape(str(picture))}", soft_wrap=True)
+
+
+def _explained(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the accuracy varies with, in a line; or why that is not told."""
+    found, refused = explained(sweep, rows)
+    lines = []
+    for variance in found:
+        if variance.column == "accuracy":
+            shares = (f"{part.axis or 'rest'} {100 * part.share:.0f} %" for part in variance.parts)
+            among = " over seeds alone" if variance.among == "seeds" else ""
+            lines.append(f"what the accuracy varies with{among}: {', '.join(shares)}")
+    if "accuracy" in refused and len(rows) > 1:
+        lines.append(f"what the accuracy varies with is not told: {refused['accuracy']}")
+    return lines
 
 
 def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:

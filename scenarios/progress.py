@@ -23,6 +23,8 @@ _ACCURACIES = {
 }
 _SUCCESS = ("asr_excluding_target", "asr")
 """The same thing, the better one first."""
+_LINE_EACH = 100
+"""Of a run that ends by its time, a line each tenth of so many rounds."""
 
 
 class ConsoleWatcher(Watcher):
@@ -64,13 +66,13 @@ class ConsoleWatcher(Watcher):
         self._say(f"ready after {startup_s:.1f} s")
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("round {task.fields[round]}/" + str(self._rounds)),
+                TextColumn("round {task.fields[round]}" + self._of()),
                 BarColumn(),
                 TextColumn("{task.fields[fares]}"),
                 TimeElapsedColumn(),
                 console=self._console,
             )
-            total = self._peers * self._rounds
+            total = self._peers * self._rounds if self._rounds else None
             self._task = self._bar.add_task("", total=total, round=0, fares="")
             self._bar.start()
 
@@ -99,8 +101,9 @@ class ConsoleWatcher(Watcher):
         self._show()
         self._over += 1
         done = self._over // self._peers
-        if done * 10 // self._rounds > self._lines:
-            self._lines = done * 10 // self._rounds
+        tenths = done * 10 // (self._rounds or _LINE_EACH)
+        if tenths > self._lines:
+            self._lines = tenths
             self._due = done
 
     def _show(self) -> None:
@@ -108,8 +111,11 @@ class ConsoleWatcher(Watcher):
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._over, round=done, fares=self._fares())
         elif self._due is not None:
-            self._say(f"round {self._due}/{self._rounds}  {self._fares()}")
+            self._say(f"round {self._due}{self._of()}  {self._fares()}")
         self._due = None
+
+    def _of(self) -> str:
+        return f"/{self._rounds}" if self._rounds else ""
 
     def _fares(self) -> str:
         """The means of what each peer's last evaluation gave."""

@@ -13,13 +13,21 @@ import numpy as np
 
 from actors.engine import Engine
 from actors.executor import Executor
+from actors.real.run import RealRun
 from actors.snapshots import Snapshot
 from p2pfl.errors import P2PFLError, PeerLost, ScenarioError
-from scenarios.assemble import final_digest, final_models, make_engine, make_executor
+from scenarios.assemble import (
+    final_digest,
+    final_models,
+    make_engine,
+    make_executor,
+    make_real_run,
+)
 from scenarios.build import Experiment, build
 from scenarios.files import read_table, replace_file
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
 from scenarios.kept import keep_models
+from scenarios.lateness import Lateness
 from scenarios.loader import Loaded, dump, load
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
@@ -38,6 +46,8 @@ LINGER_S = 5.0
 
 SUMMARY_EVERY_S = 2.0
 """How often a run under way replaces its summary and counts. Wall time."""
+SUMMARY_SHARE = 1 / 50
+"""Of the wall time that this may take: with many edges it is done less often."""
 
 Status = Literal["running", "done", "interrupted", "failed"]
 
@@ -126,6 +136,8 @@ def resume(
         _require_unfinished(folder)
         with alone_in(folder):
             experiment = build(load(folder / "scenario.yaml"), data)
+            if experiment.scenario.runtime.clock == "real":
+                raise ScenarioError(f"--resume {folder}: a run under clock: real cannot be resumed")
             survival = Survival(experiment, folder)
             snapshot = survival.newest()
             shown = (picture, report)
@@ -175,7 +187,9 @@ class _Run:
         self.startup_s = 0.0
         self.rounds_s = 0.0
         self.written_at = 0.0
-        self.engine: Engine | None = None
+        self.write_after_s = SUMMARY_EVERY_S
+        self.engine: Engine | RealRun | None = None
+        self.lateness: Lateness | None = None
         self.executor: Executor | None = None
         self.tables: Tables | None = None
         self.recorder: Recorder | None = None
@@ -208,6 +222,8 @@ class _Run:
             copy_sources(self.folder, self.experiment.loaded)
             write_environment(self.folder / "environment.json", self.experiment)
             write_topology(self.folder / "topology.graphml", self.experiment)
+            if (origin := self.experiment.loaded.origin) is not None:
+                replace_file(self.folder / "origin.json", json.dumps(origin, indent=1) + "\n")
         self._write_summary()
         self.watcher.begins(self.experiment, self.folder)
 
@@ -234,7 +250,18 @@ class _Run:
             scenario.record.messages,
             snapshot.about["lengths"] if snapshot else None,
         )
-        self.recorder = Recorder(self.tables, experiment.roles, self.executor, self.stop.is_set)
+        self.recorder = Recorder(
+            self.tables,
+            experiment.roles,
+            self.executor,
+            self.stop.is_set,
+            len(experiment.measured) if scenario.evaluate.peers else None,
+        )
+        if scenario.runtime.clock == "real":
+            self.lateness = Lateness(self.folder)
+            late = self.lateness.write
+            self.engine = make_real_run(experiment, self.executor, self.recorder, late)
+            return
         self.engine = make_engine(experiment, self.executor, self.recorder)
         if snapshot is not None:
             self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)
@@ -301,6 +328,7 @@ class _Run:
         assert self.executor is not None
         assert self.recorder is not None
         while not (ended := self.engine.run(self._pausing)) and not self.stop.is_set():
+            assert isinstance(self.engine, Engine)
             said = self.survival.take(self.executor, self.engine, self.recorder, self.stop.is_set)
             self.log.info("%s", said)
         if ended and self.recorder.finish():
@@ -324,7 +352,10 @@ class _Run:
         down the counts."""
         assert self.recorder is not None
         now_s = perf_counter()
-        if now_s - self.written_at > SUMMARY_EVERY_S:
+        if now_s - self.written_at > self.write_after_s:
+            self.recorder.flush(0.0)
+            if self.lateness is not None:
+                self.lateness.flush()
             self._write_summary()
         self._miss_lost()
         return self.stop.is_set() or self.survival.due(now_s, self.recorder.rounds_over)
@@ -357,6 +388,8 @@ class _Run:
                 self.survival.done()
             if self.tables is not None:
                 self.tables.close()
+                if self.lateness is not None:
+                    self.lateness.close()
                 self._draw()
             for handler in list(self.log.handlers):
                 handler.close()
@@ -375,6 +408,7 @@ class _Run:
 
     def _write_summary(self) -> dict[str, Any]:
         """Replace summary.json and messages.csv by what is known now."""
+        began = perf_counter()
         summary = summarise(
             self.experiment,
             status=self.status,
@@ -393,8 +427,13 @@ class _Run:
             },
         )
         summary["warnings"] += self.survival.warnings
+        summary["clock"] = self.experiment.scenario.runtime.clock
+        if self.lateness is not None:
+            summary["lateness"] = self.lateness.summary()
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
+        took_s = self.written_at - began
+        self.write_after_s = max(SUMMARY_EVERY_S, took_s / SUMMARY_SHARE)
         return summary
 
 

@@ -63,11 +63,14 @@ def summarise(
     groups = groups_of(experiment)
     tally = tables.tally if tables else Tally()
     final = tally.final
-    measured = groups["server"] or groups["benign"]
+    # Of whom the run is: measured are all of them, or some.
+    meant = groups["server"] or groups["benign"]
+    measured = sorted(set(meant).intersection(experiment.measured))
     last = [final[peer].evaluation for peer in measured if peer in final]
     happened = tally.counts
-    done = [tally.done.get(peer, 0) for peer in measured]
-    accepted = tally.accepted(max(done) if spent else scenario.rounds)
+    done = [tally.done.get(peer, 0) for peer in meant]
+    rounds = max(done) if spent or scenario.rounds is None else scenario.rounds
+    accepted = tally.accepted(rounds)
     return {
         "name": scenario.name,
         "status": status,
@@ -75,17 +78,18 @@ def summarise(
         "seed": scenario.seed,
         "rounds": scenario.rounds,
         "rounds_done": {"least": min(done), "most": max(done)},
-        "budget": None if scenario.budget is None else {**asdict(scenario.budget), "spent": spent},
+        "budget": None if scenario.limit is None else {**asdict(scenario.limit), "spent": spent},
         "dataset": scenario.data.dataset,
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
         "defense": method_name(scenario),
         "peers": {name: len(peers) for name, peers in groups.items()},
+        "measured": len(measured),
         "adversaries": groups["adversary"],
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tally) for name, peers in groups.items()},
-        "curve": _curve(measured, tally, scenario.rounds),
+        "curve": _curve(measured, tally, scenario.rounds or rounds),
         "warm_start": None if started is None else started.as_dict(),
         "asr": _mean_asr(
             [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]
@@ -143,10 +147,11 @@ def _curve(peers: Sequence[int], tally: Tally, rounds: int) -> dict[str, float |
 
     The end are the last sixth of the rounds, 500 of 3,000.
     """
+    wanted = set(peers)
     curve = {
         round_: fmean(of[peer] for peer in peers)
         for round_, of in tally.curve.items()
-        if of.keys() >= set(peers)
+        if of.keys() >= wanted
     }
     if not curve:
         return None

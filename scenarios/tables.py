@@ -2,9 +2,9 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from operator import add
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,7 +181,7 @@ class Tables:
 
     def write_messages(self, counts: Mapping[tuple[int, int], EdgeCounts]) -> dict[str, int]:
         """Replace messages.csv; returns the totals over all edges."""
-        totals: Counter[str] = Counter()
+        totals = [0] * len(MESSAGES[2:])
         lines = [",".join(MESSAGES)]
         for (source, destination), edge in counts.items():
             rejected = edge.rejected + self.tally.rejected[source, destination]
@@ -193,6 +193,6 @@ class Tables:
                 rejected, accepted, waiting, edge.in_flight, edge.duplicated, edge.retried,
             )  # fmt: skip
             lines.append(",".join(map(str, row)))
-            totals.update(dict(zip(MESSAGES[2:], row[2:], strict=True)))
+            totals = list(map(add, totals, row[2:]))
         replace_file(self._folder / "messages.csv", "\n".join(lines) + "\n")
-        return dict(totals)
+        return dict(zip(MESSAGES[2:], totals, strict=True)) if counts else {}

@@ -82,7 +82,12 @@ def _subtitle(run: RunFolder) -> str:
     text = f"{summary['dataset']}; {peers['benign']} {who}, {peers['adversary']} adversaries"
     if peers["adversary"]:
         text += f" that send {summary['attack']} (knowledge: {summary['knowledge']})"
-    rounds = f"{summary['rounds']} rounds, seed {summary['seed']}"
+    most = (
+        f"{summary['virtual_s']:g} s"
+        if summary["rounds"] is None
+        else f"{summary['rounds']} rounds"
+    )
+    rounds = f"{most}, seed {summary['seed']}"
     return f"{text}; defense: {summary['defense']}; {rounds}"
 
 
