@@ -17,6 +17,7 @@ from actors.encoding import Codec, Encoded
 from actors.executor import Task
 from actors.failure import failure
 from actors.lost import Lost, without_lost
+from actors.protocols.events import MERGES
 from actors.specs import Arrays, HostSpec, PeerSpec, shared
 from p2pfl.errors import SnapshotError
 from p2pfl.learner.adversary import AdversarialLearner
@@ -77,6 +78,7 @@ class Host:
             attack_seed=spec.attack_seed,
             on_shortfall=spec.on_shortfall,
             strategy=spec.strategy,
+            pace=spec.pace,
         )
         self._codec = Codec(_modules(spec))
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
@@ -168,10 +170,13 @@ class Host:
             return learner.offer(task.round), None
         if task.kind == "prepare":
             return (*learner.prepare(inputs), None)
-        if task.kind == "merge":
+        if task.kind == "step":
+            return (learner.step(),)
+        if task.kind in MERGES:
+            merge = learner.meet if task.kind == "meet" else learner.merge
             task, inputs, missing = without_lost(task, inputs)
             updates, prepared = inputs[: len(task.senders)], inputs[len(task.senders) :]
-            merged = learner.merge(task.round, task.senders, task.claimed, updates, prepared)
+            merged = merge(task.round, task.senders, task.claimed, updates, prepared)
             return (replace(merged, missing=missing) if missing else merged,)
         if task.kind == "conclude":
             return (learner.conclude(),)

@@ -36,10 +36,12 @@ from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
 from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
+from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
 from scenarios.loader import Loaded
+from scenarios.pace import check_pace, check_speed, mixing_of
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
 from scenarios.timing import Timing
@@ -133,12 +135,14 @@ def build(
     scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
     if scenario.server is not None and scenario.evaluate.peers is not None:
         raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
+    check_clock(scenario)
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
     clients = build_graph(scenario.topology, seeds.graph, loaded.folder)
     placed = _place(scenario, clients)
     graph = around_a_server(clients) if scenario.server else clients
+    check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology clients has no edges: it needs the section server")
     if not scenario.allow_disconnected:
@@ -184,6 +188,7 @@ def build(
         seed=seeds.training,
         attack_seed=seeds.attack,
         device=device,
+        pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
     mixings = [metropolis(each) for each in by_round]
@@ -193,6 +198,8 @@ def build(
         peers = with_server(scenario.server, dataset, peers, seeds.data)
     check_kept(scenario, dataset, len(peers), coalitions)
     speeds = {peer.peer: scenario.compute.speed(seeds.links, peer.peer) for peer in peers}
+    timing = Timing.of(spec, peers, speeds)
+    check_speed(scenario, peers, timing)
     return Experiment(
         loaded=loaded,
         dataset=dataset,
@@ -214,11 +221,15 @@ def build(
         spec=spec,
         peers=peers,
         plan=planned,
-        timing=Timing.of(spec, peers, speeds),
+        timing=timing,
         message_bytes=tuple(
             vector_bytes * vectors_sent(scenario, peer) + HEADER_BYTES for peer in peers
         ),
-        warnings=(*dataset.warnings, *method_warnings(scenario, peers)),
+        warnings=(
+            *([NOT_REPRODUCIBLE] if scenario.runtime.clock == "real" else []),
+            *dataset.warnings,
+            *method_warnings(scenario, peers),
+        ),
     )
 
 
@@ -231,7 +242,7 @@ def _varying(
         return (), None
     if isinstance(topology, VARYING) and topology.every_s is not None:
         return (), OpenEdges(topology, graph, seed, folder)
-    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds)
+    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds or 1)
     if scenario.adversaries and scenario.adversaries.absent:
         each = [without_edges_of(graph, placed.adversaries) for graph in each]
     return tuple(each), None
@@ -293,7 +304,7 @@ def _peers(
         order=_order(scenario, graph, sorted(adversaries)),
     )
     shared = shared_parts(scenario, coalitions, rest)
-    mixing = metropolis(graph)
+    mixing = mixing_of(scenario, graph)
     return tuple(
         PeerSpec(
             peer=peer,

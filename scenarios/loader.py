@@ -4,7 +4,7 @@ YAML 1.2: ``1e-3`` is a number, ``yes`` is text, and a key that comes twice is r
 this module is cheap; the first :func:`load` imports torch with the variants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
@@ -40,6 +40,8 @@ class Loaded:
     """The path or bundled name that was asked for."""
     sets: tuple[str, ...] = ()
     """What was changed: ``"rounds=3"``."""
+    origin: Mapping[str, Any] | None = None
+    """Of what it is a variation, as its run folder's origin.json says; None: of nothing."""
 
 
 def load(source: str | Path, sets: Sequence[str] = ()) -> Loaded:
@@ -88,9 +90,14 @@ class Draft:
         problems = _odd(tree, ())
         if problems:
             raise invalid(problems, text, str(source), ())
+        return cls(tree, text, path, str(source)).changed(sets)
+
+    def changed(self, sets: Sequence[str]) -> "Draft":
+        """The draft with some changes, such as ``"rounds=3"``. Raises ScenarioError."""
+        tree = self.tree
         for change in sets:
             tree = _changed(tree, change)
-        return cls(tree, text, path, str(source))
+        return replace(self, tree=tree)
 
     def with_value(self, key: str, value: Any, stands: "Place" = ()) -> "Draft":
         """The draft with one dotted key changed. Raises ScenarioError if it leads nowhere.
@@ -174,10 +181,14 @@ def find(source: str | Path) -> Path:
     if str(source) in known:
         return known[str(source)]
     what = "is a folder" if path.is_dir() else "no such file"
-    near = get_close_matches(path.stem, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    names = ", ".join(known)
-    raise ScenarioError(f"{source}: {what}; bundled scenarios: {names}{hint}")
+    by_stem = {name.rpartition("/")[2]: name for name in known}
+    near = get_close_matches(path.stem, by_stem, n=1)
+    hint = f"; did you mean {by_stem[near[0]]!r}?" if near else ""
+    names = ", ".join(name for name in known if "/" not in name)
+    raise ScenarioError(
+        f"{source}: {what}; bundled scenarios: {names}, and those in papers/ and studies/ "
+        f"(p2pfl list scenarios){hint}"
+    )
 
 
 def _yaml() -> YAML:

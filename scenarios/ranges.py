@@ -7,8 +7,8 @@
     training.lr: {from: 0.01, to: 1.0, count: 3, scale: log}    # 0.01, 0.1, 1.0
 
 Reckoned in decimals as written: 0.1 three times is 0.3. The last value is ``to``, or with a
-``step`` that does not meet it, the last before it. Values between whole numbers that come out whole
-are whole numbers, as keys that count need them.
+``step`` that does not meet it, the last before it. Values are whole numbers where all that was
+given are and all come out so, as keys that count need them.
 """
 
 from fractions import Fraction

@@ -69,7 +69,8 @@ def summarise(
     last = [final[peer].evaluation for peer in measured if peer in final]
     happened = tally.counts
     done = [tally.done.get(peer, 0) for peer in meant]
-    accepted = tally.accepted(max(done) if spent else scenario.rounds)
+    rounds = max(done) if spent or scenario.rounds is None else scenario.rounds
+    accepted = tally.accepted(rounds)
     return {
         "name": scenario.name,
         "status": status,
@@ -77,7 +78,7 @@ def summarise(
         "seed": scenario.seed,
         "rounds": scenario.rounds,
         "rounds_done": {"least": min(done), "most": max(done)},
-        "budget": None if scenario.budget is None else {**asdict(scenario.budget), "spent": spent},
+        "budget": None if scenario.limit is None else {**asdict(scenario.limit), "spent": spent},
         "dataset": scenario.data.dataset,
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
@@ -88,7 +89,7 @@ def summarise(
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tally) for name, peers in groups.items()},
-        "curve": _curve(measured, tally, scenario.rounds),
+        "curve": _curve(measured, tally, scenario.rounds or rounds),
         "warm_start": None if started is None else started.as_dict(),
         "asr": _mean_asr(
             [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]

@@ -23,6 +23,7 @@ done are skipped, so a sweep that was stopped goes on where it was when it is ca
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,16 @@ class Sweep:
     folder: Path
     references: References
     """Runs beside the cells, to hold them against."""
+    sweeps: tuple[str, ...] = ()
+    """Axes that were given on the command line."""
+
+    def command(self, name: str) -> str:
+        """The command line that goes on with it."""
+        loaded = self.cells[0].loaded
+        sets = [part for each in loaded.sets for part in ("--set", each)]
+        sweeps = [part for each in self.sweeps for part in ("--sweep", each)]
+        words = ["p2pfl", name, loaded.source, *sets, *sweeps, "--out", str(self.folder)]
+        return shlex.join(words)
 
     @property
     def compares(self) -> bool:
@@ -166,7 +177,8 @@ def load_sweep(
         Cell(names, folder / "cells" / f"{number:04d}", loaded)
         for number, (names, loaded) in enumerate(zip(chosen_names, runs, strict=True))
     )
-    return Sweep(axes, cells, folder, References.of(cells, folder / "references"))
+    references = References.of(cells, folder / "references")
+    return Sweep(axes, cells, folder, references, tuple(sweeps))
 
 
 def _methods(draft: Draft, sets: Sequence[str]) -> tuple[Axis, ...]:

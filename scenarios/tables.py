@@ -102,8 +102,7 @@ class Tables:
         elif isinstance(content, Evaluated):
             self._write_metrics(row, content)
         elif isinstance(content, Consensus):
-            row_of_all = (repr(row.now_ns / 1e9), row.round, "", "benign")
-            self._metrics.writerow((*row_of_all, "consensus_distance", repr(content.distance)))
+            self._write_values(row, None, {"consensus_distance": content.distance})
         elif isinstance(content, Decision):
             self._write_decision(row, content)
         else:
@@ -135,11 +134,16 @@ class Tables:
         for label, share in enumerate(evaluation.per_class):
             if share == share:  # a class without test samples has none
                 values[f"accuracy_class_{label}"] = share
-        start = (repr(row.now_ns / 1e9), row.round, row.peer, self._roles[row.peer])
-        measured = {**values, **row.data}
-        self._metrics.writerows((*start, name, repr(value)) for name, value in measured.items())
+        self._write_values(row, row.peer, {**values, **row.data})
         self.tally.evaluated(row.peer, row.round, content)
-        self._watcher.accuracy(row.peer, row.round, evaluation.accuracy)
+
+    def _write_values(self, row: Row, peer: int | None, values: Mapping[str, Any]) -> None:
+        """Rows of metrics.csv: of one peer, or (None) of all benign ones together."""
+        time_s = row.now_ns / 1e9
+        who = ("", "benign") if peer is None else (peer, self._roles[peer])
+        start = (repr(time_s), row.round, *who)
+        self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
+        self._watcher.measured(time_s, row.round, peer, values)
 
     def _write_decision(self, row: Row, decision: Decision) -> None:
         self.tally.received(row.peer, row.round, decision)
@@ -162,9 +166,8 @@ class Tables:
         if decision.prepared:
             arrays: dict[str, Any] = dict(decision.prepared)
             np.savez(self._folder / f"dummies_{row.peer}.npz", **arrays)
-        judgement = self.tally.judged(row.round, decision)
-        start = (repr(row.now_ns / 1e9), row.round, row.peer, roles[row.peer])
-        self._metrics.writerows((*start, name, repr(value)) for name, value in judgement.items())
+        if judgement := self.tally.judged(row.round, decision):
+            self._write_values(row, row.peer, judgement)
         if decision.rejected:
             self._write_event(row, "rejected", {"senders": list(decision.rejected)})
         if decision.flagged:

@@ -88,7 +88,7 @@ class AdversarialLearner(Learner):
         """
         count = len(self._targets) if self._attack.equivocates else 1
         if not self._targets or not self._hostile(round_):
-            honest = self._start if self._wire.early else self._model
+            honest = self._start if self._wire.early and not self._pairwise else self._model
             return self._messages([honest] * count, round_)
         shown = zip(visible_ids, visible, strict=True)
         usable = self._usable(((peer, round_, u) for peer, u in shown), self._kind)

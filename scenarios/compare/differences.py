@@ -61,11 +61,11 @@ class Course:
 
 
 ROLES = {
-    "benign": "benign in both runs",
+    "benign": "benign in both",
     "benign_other": "dominated in neither",
     "benign_dominated": "dominated in both",
-    "moved": "dominated in one of them",
-    "adversary": "adversaries in both runs",
+    "moved": "dominated in one",
+    "adversary": "adversary in both",
     "server": "the server's model",
     "judged": "all whom the run is about",
 }

@@ -22,6 +22,7 @@ class Moment:
     time_s: float | None
     """Virtual time; None of counts over the whole run."""
     peer: int | None
+    """None of a message, which says its own, and of what concerns no peer alone."""
     what: str
 
 
@@ -83,10 +84,10 @@ def _moment(name: str, head: Sequence[str], line: str | None) -> Moment | None:
     except ValueError:
         return Moment(None, None, f"a broken line: {line[:80]}")
     time = row.pop("time_s", None)
-    who = row.pop("peer", row.get("destination"))
+    who = row.pop("peer", None)
     round_ = row.pop("round", None)
     said = _say(name, row) + ("" if round_ is None else f" (round {round_})")
-    peer = None if who in (None, "") or name == "messages.csv" else int(who)
+    peer = None if who in (None, "") else int(who)
     return Moment(None if time is None else float(time), peer, said)
 
 
@@ -98,7 +99,7 @@ def _say(name: str, row: dict[str, Any]) -> str:
             more = ", ".join(f"{key} {value}" for key, value in row.items())
             return f"{event}: {more}" if more else str(event)
         case "messages.jsonl":
-            return f"{row['event']} {row['source']} → {row['destination']}, {row['bytes']} bytes"
+            return f"message {row['source']} → {row['destination']} {row['event']}"
         case "edges.csv":
             flag = ", flagged" if row["flagged"] == "1" else ""
             return f"gave {row['sender']} an influence of {float(row['influence']):.4g}{flag}"

@@ -29,7 +29,8 @@ class PeerChange:
     gained: tuple[int, ...]
     """In B only."""
     accepted: tuple[int, ...]
-    """Neighbours that it accepts in B and rejected, or never had a model of, in A."""
+    """Neighbours that it accepts in B and rejected, or had no model of, in A. Of a peer that is
+    benign in one of them alone nothing is known: merges of adversaries are not recorded."""
     rejected: tuple[int, ...]
     """Neighbours that it rejects in B and accepted in A."""
 
@@ -68,6 +69,7 @@ def _of(pair: Pair) -> list[PeerChange]:
     for peer, group in pair.a.groups.items():
         one, other = (of[peer] for of in hears)
         before, after = (of.get(peer, {}) for of in accepts)
+        judged = [*after.items()] if before else []
         changes.append(
             PeerChange(
                 seed=pair.seed,
@@ -80,8 +82,8 @@ def _of(pair: Pair) -> list[PeerChange]:
                 asr_b=asr[1].get(peer),
                 lost=tuple(sorted(one - other)),
                 gained=tuple(sorted(other - one)),
-                accepted=tuple(k for k, yes in sorted(after.items()) if yes and not before.get(k)),
-                rejected=tuple(k for k, yes in sorted(after.items()) if not yes and before.get(k)),
+                accepted=tuple(sorted(k for k, yes in judged if yes and not before.get(k))),
+                rejected=tuple(sorted(k for k, yes in judged if not yes and before.get(k))),
             )
         )
     return changes

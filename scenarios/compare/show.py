@@ -12,16 +12,16 @@ from scenarios.compare.comparison import Comparison
 from scenarios.compare.differences import ROLES, Course, Estimate
 from scenarios.compare.parting import Moment, Parting
 from scenarios.compare.peers import PeerChange
-from scenarios.report.styles import STYLES
 
 MOST_ROUNDS = 8
 MOST_PEERS = 10
 METRICS = {"accuracy": "accuracy", "asr": "ASR"}
 METHOD = {
-    "peers": "mean of B - A over the peers, with its 95 % interval (Student's t, paired by peer); "
-    "peers of one run train one another: it says how alike they fared, not what another seed gives",
-    "seeds": "mean of B - A over the seeds, each the mean over its peers, with its 95 % interval "
-    "(Student's t, paired by seed)",
+    "peers": "B - A in percentage points: the mean over the peers, with its 95 % interval "
+    "(Student's t, paired by peer); peers of one run train one another: it says how alike they "
+    "fared, not what another seed gives",
+    "seeds": "B - A in percentage points: the mean over the seeds, each that over its peers, with "
+    "its 95 % interval (Student's t, paired by seed)",
 }
 """What the intervals are, by what they are over."""
 
@@ -99,21 +99,18 @@ def figures(estimate: Estimate) -> list[str]:
     ]
 
 
-FIGURES = ("A (%)", "B (%)", "B - A (points)", "95 % interval", "n")
-"""What :func:`figures` gives."""
+FIGURES = ("A (%)", "B (%)", "B - A", "95 % interval", "n")
+"""What :func:`figures` gives; differences in percentage points."""
+
+_GROUPS = {"benign_other": "not dominated", "benign_dominated": "dominated"}
 
 
 def peer_cells(change: PeerChange) -> list[str]:
     """Peer, role, accuracy, ASR, and neighbours, in words and %."""
-
-    def label(group: str) -> str:
-        return STYLES[group].label
-
-    same = change.group_a == change.group_b
-    role = label(change.group_a)
+    role, now = (_GROUPS.get(group, group) for group in (change.group_a, change.group_b))
     return [
         str(change.peer),
-        role if same else f"{role} → {label(change.group_b)}",
+        role if role == now else f"{role} → {now}",
         _from_to(change.accuracy_a, change.accuracy_b),
         _from_to(change.asr_a, change.asr_b),
         _some(change.lost),
@@ -133,7 +130,8 @@ PEER_CELLS = (
 def _table(title: str, columns: Iterable[str], left: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, justify="left" if column in left else "right")
+        words = column in left
+        table.add_column(column, justify="left" if words else "right", no_wrap=not words)
     return table
 
 

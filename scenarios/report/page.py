@@ -16,6 +16,11 @@ from scenarios.report.place import table_of
 from scenarios.report.published import methods
 
 _FREE_DATA = ("digits", "synthetic")
+_LIVE = (
+    '<p id="live" data-version="{version}">The run is under way; this page follows it. A chart '
+    "under the pointer stays as it is until the pointer leaves it.</p>"
+)
+_PLOTLY_SERVED = '<script src="plotly.js"></script>'
 
 
 def write_report(folder: Path) -> Path:
@@ -36,15 +41,17 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def page(run: RunFolder) -> str:
-    """The whole page."""
+def page(run: RunFolder, version: str | None = None) -> str:
+    """The whole page; of a run under way, the version of it that ``live.py`` serves."""
     from plotly.offline import get_plotlyjs
 
+    live = version is not None
     parts = sections(run)
     return Template(file_text("page.html")).substitute(
         title=escape(run.summary["name"]),
         subtitle=escape(_subtitle(run)),
         style=file_text("page.css"),
+        live=_LIVE.format(version=version) if live else "",
         alarms=_alarms(alarms(run)),
         tiles="".join(
             f'<div class="tile"><dt>{escape(figure.name)}</dt><dd>{escape(figure.text)}</dd>'
@@ -58,8 +65,8 @@ def page(run: RunFolder) -> str:
         rerun=_rerun(run),
         scenario=escape(run.scenario_text),
         environment=escape(_lines(run.environment)),
-        plotly=get_plotlyjs(),
-        script=file_text("page.js"),
+        plotly=_PLOTLY_SERVED if live else f"<script>{get_plotlyjs()}</script>",
+        script=file_text("page.js") + (file_text("live.js") if live else ""),
     )
 
 
@@ -75,7 +82,12 @@ def _subtitle(run: RunFolder) -> str:
     text = f"{summary['dataset']}; {peers['benign']} {who}, {peers['adversary']} adversaries"
     if peers["adversary"]:
         text += f" that send {summary['attack']} (knowledge: {summary['knowledge']})"
-    rounds = f"{summary['rounds']} rounds, seed {summary['seed']}"
+    most = (
+        f"{summary['virtual_s']:g} s"
+        if summary["rounds"] is None
+        else f"{summary['rounds']} rounds"
+    )
+    rounds = f"{most}, seed {summary['seed']}"
     return f"{text}; defense: {summary['defense']}; {rounds}"
 
 

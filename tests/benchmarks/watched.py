@@ -6,11 +6,14 @@ Processor seconds and not wall time: they say the same on a machine that has oth
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import psutil
 
 LOOK_EVERY_S = 0.5
+WEIGH_EVERY_S = 4.0
+"""Adding up the memory of processes that share gigabytes takes the kernel a while."""
 
 
 class Watched(NamedTuple):
@@ -25,7 +28,7 @@ class Watched(NamedTuple):
 
 
 def watch(command: Sequence[str]) -> Watched:
-    """Run it to its end, and look at its processes twice a second.
+    """Run it to its end, and look at its processes now and then.
 
     Raises:
         RuntimeError: If it fails; with what it said.
@@ -36,9 +39,12 @@ def watch(command: Sequence[str]) -> Watched:
     ) as process:
         root = psutil.Process(process.pid)
         spent: dict[int, float] = {}
-        peak = 0
+        peak, weighed_at = 0, 0.0
         while process.poll() is None:
-            peak = max(peak, _look(root, spent))
+            tree = _look(root, spent)
+            if time.perf_counter() - weighed_at > WEIGH_EVERY_S:
+                peak = max(peak, sum(map(_pss, tree)))
+                weighed_at = time.perf_counter()
             time.sleep(LOOK_EVERY_S)
         assert process.stdout is not None
         output = process.stdout.read()
@@ -48,24 +54,23 @@ def watch(command: Sequence[str]) -> Watched:
     return Watched(sum(spent.values()), peak / (1 << 20), seconds, output)
 
 
-def _look(root: psutil.Process, spent: dict[int, float]) -> int:
-    """Note each process's time so far; returns the sum of their PSS in bytes."""
-    total = 0
+def _look(root: psutil.Process, spent: dict[int, float]) -> list[int]:
+    """Note each process's time so far; returns the processes that are there."""
     try:
         tree = [root, *root.children(recursive=True)]
     except psutil.Error:
-        return 0
+        return []
     for process in tree:
-        try:
+        with suppress(psutil.Error):  # it has just ended
             times = process.cpu_times()
             spent[process.pid] = times.user + times.system
-            total += _pss(process.pid)
-        except (psutil.Error, OSError):  # it has just ended
-            continue
-    return total
+    return [process.pid for process in tree]
 
 
 def _pss(pid: int) -> int:
-    # The kernel adds them up; psutil would read every mapping of its own.
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        return next(1024 * int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    try:
+        # The kernel adds them up; psutil would read every mapping of its own.
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    except (OSError, StopIteration):  # it has just ended
+        return 0
