@@ -5,7 +5,7 @@ between two unsound peers serves both. So the fewest edges to add are a smallest
 cover: a set of edges that are not there yet, at least d(i) of them at each peer i, where d(i) is
 what it lacks. That is solved as an integer programme (HiGHS, by branch and cut), which also proves
 that no smaller number does. To rewire is to take an edge of an adversary away and to put one
-between benign peers; the number of edges stays.
+between benign peers, or where these have none left, between adversaries; the number of edges stays.
 
 Nothing is lost by that choice of edges where the demand is a majority. An edge between benign peers
 serves both its ends and one to an adversary neither, so no added edge need have an adversary;
@@ -20,13 +20,14 @@ Sources
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from graphs.demands import MAJORITY, Demand, neighbour_counts
 from graphs.types import Graph, heard
 from p2pfl.errors import TopologyError
 
@@ -34,36 +35,6 @@ MOST_NODES = 20_000
 """Of the search tree. If it ends there, what is found may not be the fewest, and it says so."""
 
 How = Literal["add", "rewire"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What a benign peer with b adversaries and h benign peers among its neighbours must have."""
-
-    least: int
-    """h + weight b >= least."""
-    weight: Literal[-1, 1]
-    """-1: the benign count against the adversaries; 1: all count."""
-    most: int | None = None
-    """b <= most, if given."""
-
-    def lacks(self, benign: int, adversaries: int) -> int:
-        """How many more benign neighbours it takes; 0: enough."""
-        return max(0, self.least - benign - self.weight * adversaries)
-
-    def holds(self, benign: int, adversaries: int) -> bool:
-        """Whether such a neighbourhood is sound."""
-        too_many = self.most is not None and adversaries > self.most
-        return not too_many and self.lacks(benign, adversaries) == 0
-
-
-MAJORITY = Demand(least=0, weight=-1)
-"""Not dominated: b <= h."""
-
-
-def rows(n: int, f: int) -> Demand:
-    """At least n rows, the peer's own among them, of which at most f are of adversaries."""
-    return Demand(least=n - 1, weight=1, most=f)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +52,6 @@ class Repair:
     def fewest(self) -> bool:
         """Whether it is proven that it takes as many."""
         return len(self.added) == self.at_least
-
-
-def unsound(graph: Graph, adversaries: Collection[int], demand: Demand) -> list[int]:
-    """The benign peers for whom a demand does not hold, ascending."""
-    counts = _counts(graph, frozenset(adversaries))
-    return [peer for peer, count in counts.items() if not demand.holds(*count)]
 
 
 def repair(
@@ -111,23 +76,13 @@ def repair(
         In the worst case it takes exponential time, cut off at ``MOST_NODES``.
     """
     hostile = frozenset(adversaries)
-    counts = _counts(graph, hostile)
+    counts = neighbour_counts(graph, hostile)
     lacking = [peer for peer, count in counts.items() if not demand.holds(*count)]
     if not lacking:
         return Repair(graph=graph.copy(), added=(), removed=(), at_least=0)
     programme = _Programme(graph, hostile, counts, lacking, demand, how)
     chosen, at_least = programme.solved()
     return programme.carried_out(chosen, at_least)
-
-
-def _counts(graph: Graph, hostile: frozenset[int]) -> dict[int, tuple[int, int]]:
-    """Benign and adversarial neighbours of each benign peer, ascending."""
-    neighbours = heard(graph)
-    found = {}
-    for peer in sorted(set(graph) - hostile):
-        b = sum(other in hostile for other in neighbours[peer])
-        found[peer] = (len(neighbours[peer]) - b, b)
-    return found
 
 
 class _Programme:
@@ -158,6 +113,7 @@ class _Programme:
         self.free = {peer: self._free(peer) for peer in self.needy}
         self.idle = self._idle() if self.rewires else []
         self.spare = self._spare() if self.rewires else []
+        self.among_them = self._among_them() if self.rewires else []
         if not self.rewires:
             self._require_reachable(lacking)
 
@@ -175,11 +131,16 @@ class _Programme:
         ]  # fmt: skip
 
     def _spare(self) -> list[tuple[int, int]]:
-        """Edges that are not there, and that serve no needy peer."""
+        """Edges that are not there, and that would serve no needy peer."""
         ends = list(combinations(self.others, 2))
         if self.graph.is_directed():
             ends = [(i, j) for i in self.counts for j in self.others if i != j]
         return [(i, j) for i, j in ends if not self.graph.has_edge(i, j)]
+
+    def _among_them(self) -> list[tuple[int, int]]:
+        """Edges that are not there between adversaries, where no benign peer hears any more."""
+        pairs = permutations if self.graph.is_directed() else combinations
+        return [(i, j) for i, j in pairs(sorted(self.hostile), 2) if not self.graph.has_edge(i, j)]
 
     def _require_reachable(self, lacking: Sequence[int]) -> None:
         """An edge cover exists if, and only if, each peer has as many edges left as it lacks."""
@@ -203,11 +164,12 @@ class _Programme:
 
         Variables: an edge for each of ``pairs``; a number of edges from each needy peer to ends in
         ``free``; and to rewire, a number of adversaries that each of ``exposed`` no longer
-        hears, of ``idle`` edges that go, and of ``spare`` ones that come.
+        hears, of ``idle`` edges that go, and of ``spare`` ones and ones ``among_them`` that come.
         """
         ends = [*([1] * len(self.pairs)), *(len(self.free[peer]) for peer in self.needy)]
-        gone = [self.counts[peer][1] for peer in self.exposed]
-        upper = [*ends, *gone, *([len(self.idle), len(self.spare)] if self.rewires else [])]
+        gone = [*(self.counts[peer][1] for peer in self.exposed), len(self.idle)]
+        come = [len(self.spare), len(self.among_them)]
+        upper = [*ends, *gone, *come] if self.rewires else ends
         row = {peer: k for k, peer in enumerate(self.counts)}
         at = [(row[peer], k, 1) for k, pair in enumerate(self.pairs) for peer in pair]
         first = len(self.pairs)
@@ -221,13 +183,13 @@ class _Programme:
         for k, peer in enumerate(self.exposed):
             if self.demand.most is not None:
                 lower[first + k] = max(0, self.counts[peer][1] - self.demand.most)
-        cost = np.zeros(len(upper))
-        cost[: len(ends)] = 1
+        cost = np.ones(len(upper))
         if self.rewires:
-            cost[-1] = 1
-            balance = cost.copy()
-            balance[len(ends) : -1] = -1
-            constraints.append(LinearConstraint(csr_array(balance[None]), 0, 0))
+            cost[len(ends) : -2] = -1
+            constraints.append(LinearConstraint(csr_array(cost[None]), 0, 0))
+            cost[len(ends) : -2] = 0
+            # Of equals, edges between benign peers; all that this adds is less than a half.
+            cost[-1] += 0.5 / (1 + len(self.among_them))
         found = milp(
             cost,
             integrality=np.ones(len(upper), dtype=np.int64),
@@ -237,13 +199,12 @@ class _Programme:
         )
         if found.x is None:
             raise TopologyError(
-                "no rewiring reaches it: there are too few edges of adversaries, or too few benign "
-                "peers that are not connected yet"
+                "no rewiring reaches it: adversaries have too few edges to take away, or benign "
+                "peers too few that are not there yet"
                 if found.status == 2
                 else f"no change was found within {MOST_NODES} steps of the search"
             )
-        # What is proven is a bound on a whole number; 1e-6 is the solver's own tolerance.
-        return np.rint(found.x).astype(int).tolist(), int(np.ceil(found.mip_dual_bound - 1e-6))
+        return np.rint(found.x).astype(int).tolist(), int(np.ceil(found.mip_dual_bound - 0.5))
 
     def carried_out(self, chosen: Sequence[int], at_least: int) -> Repair:
         """The graph with edges as the variables say, whose open ends are chosen now."""
@@ -264,7 +225,8 @@ class _Programme:
                 removed.append((busiest, peer))
                 graph.remove_edge(busiest, peer)
         if self.rewires:
-            idle, spare = self.idle[: next(values)], self.spare[: next(values)]
+            idle = self.idle[: next(values)]
+            spare = [*self.spare[: next(values)], *self.among_them[: next(values)]]
             graph.remove_edges_from(idle)
             graph.add_edges_from(spare)
             removed += idle

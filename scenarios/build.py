@@ -122,7 +122,7 @@ def build(
         scenario.data.train_samples, scenario.data.test_samples, scenario.seed
     )
     clients = build_graph(scenario.topology, scenario.seed, loaded.folder)
-    placed = _place(scenario, clients)
+    placed = placed_in(scenario, clients)
     graph = around_a_server(clients) if scenario.server else clients
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology clients has no edges: it needs the section server")
@@ -227,7 +227,8 @@ def _mixings(
     return tuple({j: a for j, a in each[peer].items() if j != peer} for each in mixings)
 
 
-def _place(scenario: Scenario, graph: Graph) -> Placed:
+def placed_in(scenario: Scenario, graph: Graph) -> Placed:
+    """The adversaries of a scenario on its graph. Raises TopologyError as ``place``."""
     if scenario.adversaries is None:
         return Placed(adversaries=(), notes={})
     wanted = scenario.adversaries
