@@ -140,7 +140,7 @@ def build(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
     clients = build_graph(scenario.topology, seeds.graph, loaded.folder)
-    placed = _place(scenario, clients)
+    placed = placed_in(scenario, clients)
     graph = around_a_server(clients) if scenario.server else clients
     check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
@@ -255,7 +255,8 @@ def _mixings(
     return tuple({j: a for j, a in each[peer].items() if j != peer} for each in mixings)
 
 
-def _place(scenario: Scenario, graph: Graph) -> Placed:
+def placed_in(scenario: Scenario, graph: Graph) -> Placed:
+    """The adversaries of a scenario on its graph. Raises TopologyError as ``place``."""
     if scenario.adversaries is None:
         return Placed(adversaries=(), notes={})
     wanted = scenario.adversaries
