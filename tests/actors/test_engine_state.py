@@ -247,7 +247,7 @@ def test_every_attribute_of_links_is_stored_or_given():
     assert set(links._links[0][1].__slots__) == {
         "_again", "_copies", "_duplicate", "_made_of", "bad", "first", "last_ns", "mbps",
     }  # fmt: skip
-    assert set(Lane.__slots__) == {"dropped", "drops", "latencies", "latency_ns", "states"}
+    assert set(Lane.__slots__) == {"_ahead", "_drops", "_fixed_ns", "_latencies", "states"}
     assert set(Draws.__slots__) == {"_block", "_draw", "_drawn", "_left", "_name", "_rng"}
 
 
