@@ -92,7 +92,7 @@ def test_a_seed_that_failed_is_missing_from_its_points_and_pairs(study):
     assert [point.n for point in figure.points[1]] == [3, 2, 3]
     assert [each.n for each in figure.differences[1]] == [3, 2, 3]
     assert figure.breaks[1].n == 2
-    assert made.missing == ("cells/7: it broke",)
+    assert made.alarms == ("cells/7 failed: it broke",)
 
 
 @pytest.mark.parametrize(("margin", "at"), [
