@@ -1,5 +1,6 @@
 """From a scenario to all the parts of a run, checked against one another. Nothing trains here."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 import psutil
 import torch
 
-from actors.engine import HEADER_BYTES
 from actors.resources import Plan, plan
 from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
+from actors.transport import HEADER_BYTES
 from graphs.availability import Timeline, timeline
 from graphs.fixed import Clients
 from graphs.mixing import metropolis
@@ -33,11 +34,14 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
+from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
+from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
 from scenarios.loader import Loaded
+from scenarios.pace import check_pace, check_speed, mixing_of
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
 from scenarios.timing import Timing
@@ -88,6 +92,17 @@ class Experiment:
         return self.peers[-1].peer if self.peers[-1].server else None
 
     @property
+    def measured(self) -> tuple[int, ...]:
+        """Whose models are measured: the server's; or all peers', or of some benign ones."""
+        wanted = self.scenario.evaluate.peers
+        if wanted is None or self.server is not None:
+            return tuple(peer.peer for peer in self.peers)
+        benign = [peer.peer for peer in self.peers if peer.role == "benign"]
+        rng = stream(self.scenario.seed, "evaluate")
+        chosen = rng.choice(len(benign), min(wanted, len(benign)), replace=False)
+        return tuple(benign[k] for k in sorted(chosen))
+
+    @property
     def arrays(self) -> Arrays:
         """The data set as the processes get it."""
         data = self.dataset
@@ -117,13 +132,17 @@ def build(
     Raises:
         ScenarioError: If parts do not fit one another; the message names the key.
     """
-    scenario = loaded.scenario
+    scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
+    if scenario.server is not None and scenario.evaluate.peers is not None:
+        raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
+    check_clock(scenario)
     dataset = load(scenario.data.dataset, data).subset(
-        scenario.data.train_samples, scenario.data.test_samples, scenario.seed
+        scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
-    clients = build_graph(scenario.topology, scenario.seed, loaded.folder)
+    clients = build_graph(scenario.topology, seeds.graph, loaded.folder)
     placed = placed_in(scenario, clients)
     graph = around_a_server(clients) if scenario.server else clients
+    check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology clients has no edges: it needs the section server")
     if not scenario.allow_disconnected:
@@ -134,7 +153,7 @@ def build(
     latency = scenario.network.latency
     sites = None
     if isinstance(latency, Matrix):
-        sites = latency.read(len(graph), scenario.seed, loaded.folder)
+        sites = latency.read(len(graph), seeds.links, loaded.folder)
     coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
@@ -150,6 +169,7 @@ def build(
         scenario.runtime,
         available_bytes,
         server=scenario.server is not None,
+        cores=os.cpu_count() or 1,
     )
     spec = HostSpec(
         model=scenario.model,
@@ -165,17 +185,21 @@ def build(
         coalitions=coalitions,
         on_shortfall=scenario.on_shortfall,
         poisoned_classes=_poisoned_classes(scenario),
-        seed=scenario.seed,
+        seed=seeds.training,
+        attack_seed=seeds.attack,
         device=device,
+        pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
     mixings = [metropolis(each) for each in by_round]
     if mixings:
         peers = tuple(replace(p, mixings=_mixings(p.peer, mixings)) for p in peers)
     if scenario.server:
-        peers = with_server(scenario.server, dataset, peers, scenario.seed)
+        peers = with_server(scenario.server, dataset, peers, seeds.data)
     check_kept(scenario, dataset, len(peers), coalitions)
-    speeds = {peer.peer: scenario.compute.speed(scenario.seed, peer.peer) for peer in peers}
+    speeds = {peer.peer: scenario.compute.speed(seeds.links, peer.peer) for peer in peers}
+    timing = Timing.of(spec, peers, speeds)
+    check_speed(scenario, peers, timing)
     return Experiment(
         loaded=loaded,
         dataset=dataset,
@@ -188,7 +212,7 @@ def build(
             graph,
             scenario.availability,
             scenario.events,
-            scenario.seed,
+            seeds.links,
             loaded.folder,
             len(clients) if scenario.server else None,
         ),
@@ -197,11 +221,15 @@ def build(
         spec=spec,
         peers=peers,
         plan=planned,
-        timing=Timing.of(spec, peers, speeds),
+        timing=timing,
         message_bytes=tuple(
             vector_bytes * vectors_sent(scenario, peer) + HEADER_BYTES for peer in peers
         ),
-        warnings=(*dataset.warnings, *method_warnings(scenario, peers)),
+        warnings=(
+            *([NOT_REPRODUCIBLE] if scenario.runtime.clock == "real" else []),
+            *dataset.warnings,
+            *method_warnings(scenario, peers),
+        ),
     )
 
 
@@ -209,12 +237,12 @@ def _varying(
     scenario: Scenario, graph: Graph, placed: Placed, folder: Path
 ) -> tuple[tuple[Graph, ...], OpenEdges | None]:
     """The graph of each round, or which edges are open when; nothing of what does not vary."""
-    topology, seed = scenario.topology, scenario.seed
+    topology, seed = scenario.topology, scenario.all_seeds.graph
     if scenario.server is not None:
         return (), None
     if isinstance(topology, VARYING) and topology.every_s is not None:
         return (), OpenEdges(topology, graph, seed, folder)
-    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds)
+    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds or 1)
     if scenario.adversaries and scenario.adversaries.absent:
         each = [without_edges_of(graph, placed.adversaries) for graph in each]
     return tuple(each), None
@@ -232,7 +260,9 @@ def placed_in(scenario: Scenario, graph: Graph) -> Placed:
     if scenario.adversaries is None:
         return Placed(adversaries=(), notes={})
     wanted = scenario.adversaries
-    return place(graph, wanted.placement, scenario.seed, wanted.count, wanted.fraction)
+    return place(
+        graph, wanted.placement, scenario.all_seeds.placement, wanted.count, wanted.fraction
+    )
 
 
 def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
@@ -240,7 +270,7 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
     try:
         with torch.device("meta"):
             return Layout.of(scenario.model.build(dataset.shape, dataset.classes))
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two of sizes beyond torch's
         name = scenario.data.dataset
         raise ScenarioError(f"model does not fit data set {name}: {error}") from error
 
@@ -271,11 +301,11 @@ def _peers(
         adversaries=adversaries,
         variant=scenario.data.partition,
         adversary_data=scenario.data.adversary_data,
-        seed=scenario.seed,
+        seed=scenario.all_seeds.data,
         order=_order(scenario, graph, sorted(adversaries)),
     )
     shared = shared_parts(scenario, coalitions, rest)
-    mixing = metropolis(graph)
+    mixing = mixing_of(scenario, graph)
     return tuple(
         PeerSpec(
             peer=peer,

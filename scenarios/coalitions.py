@@ -40,9 +40,10 @@ def make_coalitions(
     attack = scenario.attack
     groups = attack if isinstance(attack, tuple) else (AttackGroup(attack=attack),)
     default = scenario.adversaries.conduct if scenario.adversaries else Conduct()
+    seed = scenario.all_seeds.placement
     return tuple(
         Coalition(attack=g.attack.loaded(folder), conduct=g.conduct or default, members=members)
-        for g, members in zip(groups, deal(groups, adversaries, scenario.seed), strict=True)
+        for g, members in zip(groups, deal(groups, adversaries, seed), strict=True)
     )
 
 
@@ -135,7 +136,7 @@ def shared_parts(
                 f"attack{group}{nested}.shared_data must be in 1 .. {len(among)}, the training "
                 f"samples that peers have, got {wanted}"
             )
-        rng = stream(scenario.seed, "shared data", number)
+        rng = stream(scenario.all_seeds.data, "shared data", number)
         drawn = np.sort(among[rng.permutation(len(among))[:wanted]])
         parts |= dict.fromkeys(coalition.members, drawn)
     return parts

@@ -32,6 +32,7 @@ class Recorder:
         roles: Sequence[str],
         executor: Executor,
         stopping: Callable[[], bool] = lambda: False,
+        measured: int | None = None,
     ) -> None:
         """Start with an empty queue.
 
@@ -40,11 +41,13 @@ class Recorder:
             roles: ``benign`` or ``adversary``, by peer.
             executor: Who has the content of the rows.
             stopping: Asked while it waits for content.
+            measured: How many benign peers are measured; None: all.
         """
         self.tables = tables
         self.rounds_over = 0
         """Rounds that peers have ended."""
         self._roles = roles
+        self._measured = roles.count("benign") if measured is None else measured
         self._executor = executor
         self._stopping = stopping
         self._rows: deque[Row] = deque()
@@ -73,7 +76,7 @@ class Recorder:
         if outcome.updates and self._roles[peer] == "benign":
             models = self._models.setdefault(round_, {})
             models[peer] = outcome.updates[0]
-            if len(models) == self._roles.count("benign"):
+            if len(models) == self._measured:
                 handles = [models[k] for k in sorted(models)]
                 measured = self._executor.submit(peer, Task("consensus", round_), handles)
                 self._add(Row(now_ns, peer, round_, "consensus", handle=measured.summary))
@@ -92,14 +95,14 @@ class Recorder:
         return {
             "rounds_over": self.rounds_over,
             "models": self._models,
-            "tables": self.tables.state(),
+            "tables": self.tables.tally.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave."""
         self.rounds_over = state["rounds_over"]
         self._models = state["models"]
-        self.tables.restore(state["tables"])
+        self.tables.tally.restore(state["tables"])
 
     # ------------------------------------------------------------ queue
 

@@ -106,7 +106,7 @@ def repair_scenario(
         raise ScenarioError(
             f"repair: topology {name_of(scenario.topology)} varies; name a fixed one"
         )
-    graph = build_graph(scenario.topology, scenario.seed, loaded.folder)
+    graph = build_graph(scenario.topology, scenario.all_seeds.graph, loaded.folder)
     hostile = placed_in(scenario, graph).adversaries
     demand, wanted = MAJORITY, "no benign peer is dominated"
     if rule is not None:
@@ -119,7 +119,7 @@ def repair_scenario(
     replace_file(folder / "scenario.yaml", as_yaml(tree | {"name": f"{scenario.name}-repaired"}))
     again = load(folder / "scenario.yaml")
     # What is shown is what the file says, not what was meant to be in it.
-    written = build_graph(again.scenario.topology, again.scenario.seed, folder)
+    written = build_graph(again.scenario.topology, again.scenario.all_seeds.graph, folder)
     there = placed_in(again.scenario, written).adversaries
     repaired = Repaired(
         folder=folder,
@@ -197,5 +197,5 @@ def _with_f() -> set[str]:
 def _groups(loaded: Loaded, hostile: tuple[int, ...]) -> dict[int, int]:
     attack = loaded.scenario.attack
     groups = attack if isinstance(attack, tuple) else (AttackGroup(attack=attack),)
-    members = deal(groups, hostile, loaded.scenario.seed)
+    members = deal(groups, hostile, loaded.scenario.all_seeds.placement)
     return {peer: number for number, of in enumerate(members) for peer in of}

@@ -209,9 +209,11 @@ def drawn_anew(before: Experiment, after: Experiment) -> list[str]:
 
     All else is drawn by peer, link and round from the seed alone.
     """
-    if before.scenario.seed != after.scenario.seed:
+    seeds, now = before.scenario.all_seeds._asdict(), after.scenario.all_seeds._asdict()
+    others = [part for part, seed in seeds.items() if now[part] != seed]
+    if len(others) == len(seeds):
         return ["the seed is another: every draw is"]
-    found = []
+    found = [f"the draws of {part} are others: it has another seed" for part in others]
     if not np.array_equal(before.spec.initial, after.spec.initial):
         found.append("the model that all start from is another")
     samples = [{peer.peer: peer.samples for peer in made.peers} for made in (before, after)]

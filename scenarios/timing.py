@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from actors.protocols.events import Work
+from actors.protocols.events import MERGES, Work
 from actors.specs import Coalition, HostSpec, PeerSpec
 from p2pfl.learner.training import Training, samples_per_round
 from p2pfl.types import InputSpec
@@ -66,7 +66,7 @@ class Timing:
     def __call__(self, peer: int, work: Work) -> int:
         """Nanoseconds of virtual time."""
         coalition = self.coalition.get(peer)
-        if work.kind == "merge" and coalition is None:
+        if work.kind in MERGES and coalition is None:
             return self.merge_ns(peer, len(work.inputs))
         hostile = coalition is not None and coalition.conduct.active(work.round)
         plain_ns = self.attack_ns[peer] if hostile else self.honest_ns[peer]

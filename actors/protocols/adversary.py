@@ -40,6 +40,7 @@ class RoundsAdversary(RoundsPeer):
         listens: bool = False,
         listeners: Sequence[int] = (),
         plans: Sequence[RoundPlan] = (),
+        evaluate_every_ns: int = 0,
     ) -> None:
         """Make the machine.
 
@@ -55,8 +56,17 @@ class RoundsAdversary(RoundsPeer):
             listeners: Adversaries that listen as well, so it does not wait for theirs: two that
                 wait for one another would both miss the round.
             plans: As for a benign peer.
+            evaluate_every_ns: As for a benign peer.
         """
-        super().__init__(neighbours, senders, rounds, settings, evaluate_every, plans=plans)
+        super().__init__(
+            neighbours,
+            senders,
+            rounds,
+            settings,
+            evaluate_every,
+            plans=plans,
+            evaluate_every_ns=evaluate_every_ns,
+        )
         self._me = me
         self._watches = frozenset(watches) - {me}
         self._listens = listens

@@ -43,6 +43,7 @@ class ServerPeer(RoundsPeer):
         evaluate_every: int = 1,
         individual: bool = False,
         plans: Sequence[RoundPlan] = (),
+        evaluate_every_ns: int = 0,
     ) -> None:
         """Make the machine.
 
@@ -53,9 +54,18 @@ class ServerPeer(RoundsPeer):
             evaluate_every: Ask for an evaluation after each so many rounds, and after the last.
             individual: Whether each participant gets an instruction of its own.
             plans: For each round, who rests; none: nobody.
+            evaluate_every_ns: Evaluate by virtual time instead: see ``Measuring``.
         """
         clients = participation.clients
-        super().__init__(clients, clients, rounds, settings, evaluate_every, plans=plans)
+        super().__init__(
+            clients,
+            clients,
+            rounds,
+            settings,
+            evaluate_every,
+            plans=plans,
+            evaluate_every_ns=evaluate_every_ns,
+        )
         self._participation = participation
         self._individual = individual
         self._told: tuple[int, ...] = ()

@@ -68,7 +68,7 @@ class AdversarialLearner(Learner):
         # What all members share is poisoned alike by each of them.
         shared = attack.shared_samples() is not None
         who: tuple[int | str, ...] = ("shared", *self._number) if shared else (peer,)
-        rng = stream(bench.seed, "poison", *who)
+        rng = stream(bench.attack_seed, "poison", *who)
         self._true, self._clean = _split(data, poisoned_classes)
         self._poisoned = self._attack.poison(self._clean, rng)
         self._momentum_before = self._momentum
@@ -88,7 +88,7 @@ class AdversarialLearner(Learner):
         """
         count = len(self._targets) if self._attack.equivocates else 1
         if not self._targets or not self._hostile(round_):
-            honest = self._start if self._wire.early else self._model
+            honest = self._start if self._wire.early and not self._pairwise else self._model
             return self._messages([honest] * count, round_)
         shown = zip(visible_ids, visible, strict=True)
         usable = self._usable(((peer, round_, u) for peer, u in shown), self._kind)
@@ -116,7 +116,7 @@ class AdversarialLearner(Learner):
         )
         # One stream for the coalition, so that its members agree without talking.
         purpose = "attack" if part == 0 else f"attack_{part}"
-        rng = stream(self._bench.seed, purpose, round_, *self._number)
+        rng = stream(self._bench.attack_seed, purpose, round_, *self._number)
         rows, self._attack_state[part] = self._attack.craft(view, self._attack_state[part], rng)
         name = type(self._attack).__name__
         if rows.ndim != 2 or len(rows) != len(self._targets):

@@ -13,7 +13,7 @@ from p2pfl.defenses.shortfall import OnShortfall
 from p2pfl.learner.evaluation import Evaluation, evaluate
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.strategies.types import Strategy
-from p2pfl.types import Backdoor, Float32Array, InputSpec, Matrix, Samples, Update, Vector
+from p2pfl.types import Backdoor, Float32Array, InputSpec, Matrix, Pace, Samples, Update, Vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +28,18 @@ class Workbench:
     quick_test: Samples
     quick_backdoor: Backdoor | None
     """The same two for evaluations before the last round; they may be fewer."""
-    rounds: int
+    rounds: int | None
+    """None: until the run ends."""
     training: Training
     seed: int
+    attack_seed: int
+    """Of what adversaries draw for their attack; their training draws from ``seed``."""
     on_shortfall: OnShortfall
     strategy: Strategy[Any] | None = None
     """The method of a server and its clients; None among peers."""
     keeps_prepared: frozenset[int] = frozenset()
     """Peers whose last merge gives what was made of their own message."""
+    pace: Pace = "rounds"
 
 
 class Holder:
@@ -61,7 +65,7 @@ class Holder:
         """
         bench = self._bench
         test, backdoor = bench.test, bench.backdoor
-        if round_ < bench.rounds and not self._concluded:
+        if (bench.rounds is None or round_ < bench.rounds) and not self._concluded:
             test, backdoor = bench.quick_test, bench.quick_backdoor
         return evaluate(bench.trainer.flat, self._model, test, backdoor)
 
@@ -98,9 +102,12 @@ class Holder:
             kind: What its vector must be.
             both: Whether it must have a companion too.
         """
-        if not isinstance(update, Update) or update.kind != kind:
+        if not isinstance(update, Update):
             return False
+        claimed: object = update.kind
         samples: object = update.samples
+        if not isinstance(claimed, str) or claimed != kind:  # an array would compare as an array
+            return False
         if not isinstance(samples, int) or not _numbers(update.meta):
             return False
         return self._finite(update.vector) and (not both or self._finite(update.companion))

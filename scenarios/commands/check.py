@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from scenarios.commands.options import AsJson, DataFolder, Sets, SourceOf, print_json
+from scenarios.commands.options import AsJson, DataFolder, Sets, SourceOf, Sweeps, print_json
 
 
 def check(
     scenario: SourceOf,
     sets: Sets = None,
+    sweeps: Sweeps = None,
     data: DataFolder = None,
     png: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the graph into this file.")
@@ -26,8 +27,8 @@ def check(
     from scenarios.loader import Draft
 
     draft = Draft.read(scenario, sets or ())
-    if "sweep" in draft.tree or "compare" in draft.tree:
-        _check_sweep(scenario, sets or (), data, png, as_json)
+    if sweeps or "sweep" in draft.tree or "compare" in draft.tree:
+        _check_sweep(scenario, sets or (), sweeps or (), data, png, as_json)
         return
     loaded = draft.loaded(sets or ())
 
@@ -44,11 +45,16 @@ def check(
 
 
 def _check_sweep(
-    scenario: str, sets: Sequence[str], data: Path | None, png: Path | None, as_json: bool
+    scenario: str,
+    sets: Sequence[str],
+    sweeps: Sequence[str],
+    data: Path | None,
+    png: Path | None,
+    as_json: bool,
 ) -> None:
     from scenarios.sweep import load_sweep
 
-    wanted = load_sweep(scenario, sets)
+    wanted = load_sweep(scenario, sets, sweeps=sweeps)
 
     from scenarios.check import check_sweep, draw_check, show_sweep_check, sweep_as_json
 

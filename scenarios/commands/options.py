@@ -15,6 +15,18 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="a.b=c", help="Change a key; the value is YAML. May repeat."),
 ]
+Sweeps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="KEY=VALUES",
+        help="A further axis: a.b=[1, 2] or 'a.b={from: 1, to: 5}'. May repeat.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Cells at once; by default one per core, as far as memory goes."),
+]
 DataFolder = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="The data folder; by default P2PFL_DATA names it."),

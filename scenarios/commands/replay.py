@@ -48,7 +48,7 @@ def replay(
 
     from scenarios.compare.comparison import compare
     from scenarios.compare.show import show_comparison
-    from scenarios.console import ConsoleWatcher
+    from scenarios.progress import ConsoleWatcher
 
     console = Console(stderr=as_json)
     watcher = ConsoleWatcher(console)

@@ -27,6 +27,17 @@ def run(
     report: Annotated[
         bool, typer.Option(help="Make report.html at the end; `p2pfl report` can do it later.")
     ] = True,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Serve the growing report to a browser on this machine."),
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of --watch; 0 takes any that is free.")
+    ] = 0,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write event files for TensorBoard into DIR/RUN."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario and write its run folder; or go on with a run that was killed."""
@@ -39,11 +50,22 @@ def run(
     # Before the second that the rest takes to import.
     loaded = load(scenario, sets or ()) if scenario is not None else None
 
-    from scenarios.console import ConsoleWatcher
+    from scenarios.progress import ConsoleWatcher
     from scenarios.runner import resume as resume_run
     from scenarios.runner import run as run_scenario
+    from scenarios.watcher import Watcher, Watchers
 
-    watcher = ConsoleWatcher(Console(stderr=as_json))
+    console = Console(stderr=as_json)
+    each: list[Watcher] = [ConsoleWatcher(console)]
+    if tensorboard is not None:
+        from scenarios.tensorboard import TensorBoardWatcher
+
+        each.append(TensorBoardWatcher(tensorboard))
+    if watch:
+        from scenarios.report.live import LiveReport
+
+        each.append(LiveReport(port, console.print))
+    watcher = Watchers(each)
     try:
         if resume is not None:
             record = resume_run(resume, data=data, watcher=watcher, report=report)

@@ -1,10 +1,11 @@
 """report.html: one file with all that a run folder says, for a browser without a network."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from scenarios.files import replace_file
 from scenarios.report.blocks import file_text, section_block, table_block
@@ -15,6 +16,11 @@ from scenarios.report.place import table_of
 from scenarios.report.published import methods
 
 _FREE_DATA = ("digits", "synthetic")
+_LIVE = (
+    '<p id="live" data-version="{version}">The run is under way; this page follows it. A chart '
+    "under the pointer stays as it is until the pointer leaves it.</p>"
+)
+_PLOTLY_SERVED = '<script src="plotly.js"></script>'
 
 
 def write_report(folder: Path) -> Path:
@@ -35,15 +41,17 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def page(run: RunFolder) -> str:
-    """The whole page."""
+def page(run: RunFolder, version: str | None = None) -> str:
+    """The whole page; of a run under way, the version of it that ``live.py`` serves."""
     from plotly.offline import get_plotlyjs
 
+    live = version is not None
     parts = sections(run)
     return Template(file_text("page.html")).substitute(
         title=escape(run.summary["name"]),
         subtitle=escape(_subtitle(run)),
         style=file_text("page.css"),
+        live=_LIVE.format(version=version) if live else "",
         alarms=_alarms(alarms(run)),
         tiles="".join(
             f'<div class="tile"><dt>{escape(figure.name)}</dt><dd>{escape(figure.text)}</dd>'
@@ -56,10 +64,15 @@ def page(run: RunFolder) -> str:
         methods=_methods(run),
         rerun=_rerun(run),
         scenario=escape(run.scenario_text),
-        environment=escape(json.dumps(run.environment, indent=1)),
-        plotly=get_plotlyjs(),
-        script=file_text("page.js"),
+        environment=escape(_lines(run.environment)),
+        plotly=_PLOTLY_SERVED if live else f"<script>{get_plotlyjs()}</script>",
+        script=file_text("page.js") + (file_text("live.js") if live else ""),
     )
+
+
+def _lines(facts: Mapping[str, Any]) -> str:
+    """Some facts, a line for each: a list of 200 peers must not take 200."""
+    return "\n".join(f"{name}: {json.dumps(fact)}" for name, fact in facts.items())
 
 
 def _subtitle(run: RunFolder) -> str:
@@ -69,7 +82,12 @@ def _subtitle(run: RunFolder) -> str:
     text = f"{summary['dataset']}; {peers['benign']} {who}, {peers['adversary']} adversaries"
     if peers["adversary"]:
         text += f" that send {summary['attack']} (knowledge: {summary['knowledge']})"
-    rounds = f"{summary['rounds']} rounds, seed {summary['seed']}"
+    most = (
+        f"{summary['virtual_s']:g} s"
+        if summary["rounds"] is None
+        else f"{summary['rounds']} rounds"
+    )
+    rounds = f"{most}, seed {summary['seed']}"
     return f"{text}; defense: {summary['defense']}; {rounds}"
 
 
