@@ -24,11 +24,12 @@ from graphs.varying import VARYING
 from p2pfl.data import load_dataset
 from p2pfl.errors import ScenarioError
 from scenarios.build import Experiment, build
+from scenarios.finished import Record
 from scenarios.folder import copy_sources, new_folder
 from scenarios.loader import Draft, Loaded
 from scenarios.pinned import with_adversaries, with_graph, write_graph
 from scenarios.report.folder import RunFolder, read_folder
-from scenarios.runner import Record, run
+from scenarios.runner import run
 from scenarios.variants import name_of
 from scenarios.watcher import Watcher
 
