@@ -50,5 +50,9 @@ class InlineExecutor:
         """Make the learners anew."""
         self._host = Host(*self._made_of)
 
+    def remarks(self) -> list[str]:
+        """Nothing."""
+        return []
+
     def close(self) -> None:
         """Nothing to let go of."""

@@ -25,6 +25,7 @@ from ray.exceptions import (
     RayError,
     RayTaskError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.executor import Outcome, Task
 from actors.failure import failure
@@ -34,6 +35,7 @@ from actors.protocols.events import Handle
 from actors.resources import gpu_share
 from actors.slots import Slots
 from actors.specs import Arrays, HostSpec, PeerSpec
+from actors.travel import Travel, shares
 from p2pfl.errors import PeerLost, RunError
 
 IN_FLIGHT_PER_ACTOR = 8
@@ -147,23 +149,33 @@ class RayExecutor:
         if spec.device == "cuda":
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
             gpus = gpu_share(len(groups), int(resources.get("GPU", 0)))
-        # Spread over the nodes of a cluster, which they would not be as they ask for no core.
-        placed: dict[str, Any] = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
-        placed["max_restarts"] = self._tries
-        self._new_actor: Any = ray.remote(PeerActor).options(**placed).remote
+        self._new_actor: Any = ray.remote(PeerActor).options
+        self._placed: dict[str, Any] = {
+            "num_cpus": 0,
+            "num_gpus": gpus,
+            "max_restarts": self._tries,
+        }
+        self._travel = Travel(shares(_nodes("GPU" if gpus else "CPU"), len(groups)))
         self._groups = groups
         self._spec = spec
         self._peers = {peer.peer: peer for peer in peers}
         self._rest = (folders, ray.put(arrays), os.cpu_count() or 1)
         for k, group in enumerate(groups):
-            self._actors.append(self._named(self._new_actor(), k))
+            self._actors.append(self._made(k))
             self._home.update(dict.fromkeys(group, k))
         self.pids = self.fetch([self._started(k) for k in range(len(groups))])
 
-    def _named(self, actor: Any, k: int) -> Any:
+    def _made(self, k: int) -> Any:
+        """A new actor for a group, on its node; elsewhere if that is gone."""
+        options = self._placed
+        if self._travel.several:
+            place = NodeAffinitySchedulingStrategy(self._travel.nodes[k], soft=True)
+            options = options | {"scheduling_strategy": place}
+        actor = self._new_actor(**options).remote()
         group = self._groups[k]
-        who = f"peer {group[0]}" if len(group) == 1 else f"peers {group[0]} to {group[-1]}"
-        self._names[actor._actor_id.hex()] = who
+        in_a_row = group[-1] - group[0] == len(group) - 1 > 0
+        who = f"{group[0]} to {group[-1]}" if in_a_row else ", ".join(map(str, group))
+        self._names[actor._actor_id.hex()] = f"peer{'s' if len(group) > 1 else ''} {who}"
         return actor
 
     def _started(self, k: int) -> Any:
@@ -182,7 +194,7 @@ class RayExecutor:
                 ray.get(pid)
             except RayActorError:
                 ray.kill(self._actors[k])
-                self._actors[k] = self._named(self._new_actor(), k)
+                self._actors[k] = self._made(k)
                 started[k] = self._started(k)
         self.pids = self.fetch(started)
 
@@ -194,12 +206,19 @@ class RayExecutor:
         home = self._home[peer]
         actor = self._actors[home]
         self._submitted[home] += 1
+        references: Sequence[Any] = inputs
+        self._travel.needed(home, (reference.binary() for reference in references))
         run = actor.run.options(num_returns=task.outputs + 1, max_task_retries=self._tries)
         returned = run.remote(self._submitted[home], peer, task, *inputs)
         *updates, summary = returned if task.outputs else (returned,)
+        self._travel.made(home, (update.binary() for update in updates))
         self._pending.append(summary)
         self.most_in_flight = max(self.most_in_flight, len(self._pending))
         return Outcome(tuple(updates), summary)
+
+    def remarks(self) -> list[str]:
+        """On a cluster: how many messages went from node to node."""
+        return self._travel.remarks()
 
     def resolved(self, handles: Sequence[Handle], timeout_s: float) -> int:
         """Count the leading handles whose content is there."""
@@ -250,6 +269,14 @@ class RayExecutor:
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def _nodes(resource: str) -> dict[str, float]:
+    """How much of a resource each living node has, by its id; in the order of their ids."""
+    nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
+    alive = [node for node in nodes if node["Alive"]]
+    found = {node["NodeID"]: float(node["Resources"].get(resource, 0)) for node in alive}
+    return dict(sorted(found.items()))
 
 
 def start_ray() -> None:

@@ -168,6 +168,7 @@ def build(
         available_bytes,
         server=scenario.server is not None,
         cores=os.cpu_count() or 1,
+        graph=None if scenario.server else clients,
     )
     spec = HostSpec(
         model=scenario.model,
