@@ -36,6 +36,10 @@ class Runtime:
     few edges between them, so that fewer messages leave their process and their node."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
+    batch: Literal["auto", "on", "off"] = "off"
+    """Whether the peers of a process train as one computation: results agree with one by one to
+    about 1e-6 and depend on how the peers are packed. auto: where that is faster, which is on a GPU
+    and, on the CPU, for models without convolutions. off: every run gives the same bytes."""
     clock: Literal["virtual"] = "virtual"
     """virtual: emulated delays cost no wall time."""
     snapshots: Snapshots | None = field(default_factory=lambda: Snapshots(every_s=60.0))
