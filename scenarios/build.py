@@ -34,6 +34,7 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
+from p2pfl.learner.together import is_faster
 from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
 from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
@@ -170,6 +171,7 @@ def build(
         available_bytes,
         server=scenario.server is not None,
         cores=os.cpu_count() or 1,
+        graph=None if scenario.server else clients,
     )
     spec = HostSpec(
         model=scenario.model,
@@ -188,6 +190,7 @@ def build(
         seed=seeds.training,
         attack_seed=seeds.attack,
         device=device,
+        batch=_trains_together(scenario, dataset, device),
         pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
@@ -281,6 +284,13 @@ def _device(wanted: str) -> Any:
             "runtime.device: cuda was asked for, and there is no GPU; use auto or cpu"
         )
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _trains_together(scenario: Scenario, dataset: Dataset, device: str) -> bool:
+    if scenario.runtime.batch != "auto":
+        return scenario.runtime.batch == "on"
+    with torch.device("meta"):
+        return is_faster(scenario.model.build(dataset.shape, dataset.classes), device)
 
 
 def _poisoned_classes(scenario: Scenario) -> tuple[int, ...] | None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import ray
 
+from actors.actor import unpacked
 from actors.executor import Task
 from actors.host import Host
-from actors.peer import fetch, name_of_group, place, start_ray, unpacked
+from actors.on_ray import fetch, name_of_group, share_of, start_ray
 from actors.protocols.events import Observed, Received
 from actors.real.clock import RealClock
 from actors.real.desk import Desk
@@ -144,7 +145,11 @@ class RayFleet:
             start_ray()
         self._actors: list[Any] = []
         try:
-            new: Any = ray.remote(ShellActor).options(**place(spec.device, len(groups))).remote
+            new: Any = (
+                ray.remote(ShellActor)
+                .options(**share_of(spec.device, len(groups)), scheduling_strategy="SPREAD")
+                .remote
+            )
             self._actors = [new() for _ in groups]
             rest = ([str(f.resolve()) for f in folders], ray.put(arrays), os.cpu_count() or 1)
             blobs = [

@@ -2,11 +2,13 @@
 
 import re
 
+import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.resources import BASE_BYTES, MIB, PROCESS_BYTES, VECTORS_PER_PEER, Runtime, plan
+from graphs.cuts import between
 from p2pfl.errors import ResourceError
 
 PLENTY = 1 << 50
@@ -125,6 +127,16 @@ def test_where_nothing_fits_it_says_what_is_too_large():
             r"take fewer peers, fewer samples or a smaller model$",
         ):
             plan(2, VECTOR, 100 * MIB, Runtime(executor=executor), 300 * MIB)
+
+
+def test_groups_by_the_graph_are_as_large_and_have_few_edges_between():
+    graph = nx.relabel_nodes(nx.connected_caveman_graph(3, 4), lambda k: 5 * k % 12)
+    runtime = Runtime(peers_per_actor=4, placement="by_graph")
+    found = plan(12, 1, 1, runtime, PLENTY, graph=graph).actors
+    assert sorted(map(len, found)) == [4, 4, 4]
+    by_number = plan(12, 1, 1, Runtime(peers_per_actor=4), PLENTY, graph=graph).actors
+    assert between(graph, found) < between(graph, by_number)
+    assert plan(12, 1, 1, runtime, PLENTY).actors == by_number  # around a server
 
 
 def test_peers_per_actor_is_positive():
