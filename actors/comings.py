@@ -11,10 +11,11 @@ from actors.protocols.events import (
     Returned,
     Started,
     TimerFired,
+    Turned,
     WorkDone,
 )
 from graphs.availability import CHURN, Timeline
-from graphs.events import Change
+from graphs.events import TURNS, Change
 from graphs.open_edges import OpenEdges
 
 NOBODY = -1
@@ -122,7 +123,14 @@ class Comings:
             at.presence.timed -= 1
 
     def change(self, at: Moment, change: Change) -> None:
-        """Change who is there or which links are open, and tell whom it concerns."""
+        """Change who is there or which links are open, and tell whom it concerns.
+
+        Who is hostile is for adversaries to know: everybody is told, and they say when it counts.
+        """
+        if change.what in TURNS:
+            for peer in self._neighbours:
+                self._push(at.now_ns, peer, Turned(change))
+            return
         moved, news = at.presence.apply(change, self._sends_to, at.finished)
         for peer in moved:
             data = {"factor": change.factor} if change.what == "slow" else {}

@@ -405,9 +405,9 @@ class Engine:
         outputs = {"craft": self._outputs[peer], "merge": 0}.get(work.kind, work.outputs)
         senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
         claimed = tuple(parcel.round for parcel in work.inputs)
-        task = Task(work.kind, work.round, senders, claimed, outputs)
+        task = Task(work.kind, work.round, senders, claimed, outputs, work.stance, work.members)
         inputs = [parcel.handle for parcel in work.inputs]
-        if work.kind == "merge" and peer in self._prepares:
+        if work.kind == "merge" and peer in self._prepares and work.stance == "benign":
             inputs += self._prepared.of(peer, work.round, [*inputs, work.own])
         outcome = self._executor.submit(peer, task, inputs)
         if work.kind == "merge":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from actors.protocols.events import Handle
+from p2pfl.learner.conduct import Stance
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Task:
     """The rounds that those updates claim."""
     outputs: int = 0
     """How many updates, or prepared messages, come of it beside the summary."""
+    stance: Stance | None = None
+    """How the peer does this round; None: it does not matter."""
+    members: tuple[int, ...] = ()
+    """An adversary's coalition at present, ascending."""
 
 
 class Outcome(NamedTuple):

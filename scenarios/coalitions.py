@@ -41,7 +41,12 @@ def make_coalitions(
     groups = attack if isinstance(attack, tuple) else (AttackGroup(attack=attack),)
     default = scenario.adversaries.conduct if scenario.adversaries else Conduct()
     return tuple(
-        Coalition(attack=g.attack.loaded(folder), conduct=g.conduct or default, members=members)
+        Coalition(
+            attack=g.attack.loaded(folder),
+            conduct=g.conduct or default,
+            members=members,
+            everyone=members,
+        )
         for g, members in zip(groups, deal(groups, adversaries, scenario.seed), strict=True)
     )
 
@@ -137,7 +142,7 @@ def shared_parts(
             )
         rng = stream(scenario.seed, "shared data", number)
         drawn = np.sort(among[rng.permutation(len(among))[:wanted]])
-        parts |= dict.fromkeys(coalition.members, drawn)
+        parts |= dict.fromkeys(coalition.everyone, drawn)
     return parts
 
 

@@ -1,15 +1,19 @@
 """The state machine of each peer of an experiment, and which adversary is shown what."""
 
+from typing import Literal
+
 from actors.protocols.absent import AbsentPeer
 from actors.protocols.adversary import RoundsAdversary
 from actors.protocols.events import PeerProtocol
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import RoundsPeer
 from actors.protocols.server import ClientAdversary, ClientPeer, ServerPeer
-from actors.specs import Coalition
+from actors.specs import Coalition, PeerSpec
 from graphs.round_plan import RoundPlan
 from graphs.schedule import round_plans
 from scenarios.build import Experiment
+from scenarios.cast import begins_attacking
 
 
 def make_protocols(experiment: Experiment) -> list[PeerProtocol]:
@@ -23,18 +27,26 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
     scenario, peers = experiment.scenario, experiment.peers
     defense, coalitions = scenario.defense, experiment.spec.coalitions
     listens = [coalition.attack.knowledge == "neighbourhood" for coalition in coalitions]
-    listeners = [p.peer for p in peers if p.coalition is not None and listens[p.coalition]]
+    rush = [any(b.listens for b in coalition.conduct.behaviours) for coalition in coalitions]
+    listeners = [
+        p.peer
+        for p in peers
+        if p.coalition is not None and (listens[p.coalition] or rush[p.coalition])
+    ]
     absent = scenario.adversaries is not None and scenario.adversaries.absent
     plans = plans_of(experiment)
     protocols: list[PeerProtocol] = []
     for peer in peers:
         senders = sorted(peer.mixing)
+        offers: Literal["trained", "after", "before"] = (
+            "before" if defense.early else "after" if defense.encodes else "trained"
+        )
         if peer.adversary and absent:
             protocols.append(AbsentPeer())
         elif peer.coalition is not None:
             protocols.append(
                 RoundsAdversary(
-                    peer.peer,
+                    _hostility(experiment, peer, coalitions[peer.coalition]),
                     peer.targets,
                     senders,
                     scenario.rounds,
@@ -44,6 +56,9 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
                     listens[peer.coalition],
                     listeners,
                     plans.get(peer.peer, ()),
+                    defense.mutes,
+                    offers,
+                    _shown_while_there(coalitions[peer.coalition]),
                 )
             )
         else:
@@ -55,7 +70,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
                     scenario.protocol,
                     scenario.evaluate.every,
                     defense.mutes,
-                    "before" if defense.early else "after" if defense.encodes else "trained",
+                    offers,
                     plans.get(peer.peer, ()),
                 )
             )
@@ -78,9 +93,17 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
         if peer.adversary and absent:
             protocols.append(AbsentPeer())
         elif peer.coalition is not None:
-            shown = watched(experiment, coalitions[peer.coalition])
-            timeout_s = scenario.protocol.timeout_s
-            protocols.append(ClientAdversary(peer.peer, server, participation, timeout_s, shown))
+            coalition = coalitions[peer.coalition]
+            protocols.append(
+                ClientAdversary(
+                    _hostility(experiment, peer, coalition),
+                    server,
+                    participation,
+                    scenario.protocol.timeout_s,
+                    watched(experiment, coalition),
+                    _shown_while_there(coalition),
+                )
+            )
         else:
             protocols.append(ClientPeer(server))
     individual = scenario.server.strategy.individual
@@ -103,9 +126,33 @@ def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:
     """Whose training its members are shown: never that of another coalition's."""
     knowledge = coalition.attack.knowledge
     if knowledge == "full":
-        known = (p for p in experiment.peers if p.role == "benign" or p.peer in coalition.members)
-        return tuple(p.peer for p in known)
-    return coalition.members if knowledge == "colluding" else ()
+        return tuple(
+            peer.peer
+            for peer in experiment.peers
+            if not peer.server and (peer.coalition is None or peer.peer in coalition.everyone)
+        )
+    return coalition.everyone if knowledge == "colluding" else ()
+
+
+def _shown_while_there(coalition: Coalition) -> tuple[int, ...]:
+    """Whose training its members are shown only while an adversary of theirs is there."""
+    own = set(coalition.everyone) - set(coalition.visited)
+    return coalition.everyone if coalition.attack.knowledge != "full" else tuple(sorted(own))
+
+
+def _hostility(experiment: Experiment, peer: PeerSpec, coalition: Coalition) -> Hostility:
+    scenario = experiment.scenario
+    return Hostility(
+        me=peer.peer,
+        seed=scenario.seed,
+        conduct=coalition.conduct,
+        members=coalition.members,
+        targets=peer.targets,
+        possessed=peer.possessed,
+        attacks=begins_attacking(scenario.events, peer.peer),
+        turns=list(reversed(experiment.timeline.turns)),
+        opening=experiment.cast.opening.get(peer.peer, ()),
+    )
 
 
 def watchers(experiment: Experiment) -> dict[int, list[int]]:

@@ -13,6 +13,7 @@ from typing import Any
 from actors.executor import Executor, Outcome, Task
 from actors.protocols.events import Envelope, Handle
 from p2pfl.errors import RunError
+from scenarios.roles import Roles
 from scenarios.tables import Row, Tables
 
 FLUSH_ROWS = 64
@@ -29,7 +30,7 @@ class Recorder:
     def __init__(
         self,
         tables: Tables,
-        roles: Sequence[str],
+        roles: Roles,
         executor: Executor,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -37,7 +38,7 @@ class Recorder:
 
         Args:
             tables: Where rows go.
-            roles: ``benign`` or ``adversary``, by peer.
+            roles: Of all peers; what the run says of them is put there, for the tables too.
             executor: Who has the content of the rows.
             stopping: Asked while it waits for content.
         """
@@ -58,6 +59,8 @@ class Recorder:
     ) -> None:
         """A line for the timeline."""
         self.rounds_over += event == "round_end"
+        if event == "turned":
+            self._roles.turn(peer, round_, str(data["role"]))
         self._add(Row(now_ns, peer, round_, event, data))
 
     def merged(self, now_ns: int, peer: int, round_: int, summary: Handle) -> None:
@@ -70,10 +73,10 @@ class Recorder:
         """An evaluation: rows of metrics.csv; and one for all benign peers behind the last."""
         sent = {"bytes_sent": sent_bytes}
         self._add(Row(now_ns, peer, round_, "evaluate", sent, outcome.summary))
-        if outcome.updates and self._roles[peer] == "benign":
+        if outcome.updates and self._roles.of(peer, round_) == "benign":
             models = self._models.setdefault(round_, {})
             models[peer] = outcome.updates[0]
-            if len(models) == self._roles.count("benign"):
+            if len(models) == self._roles.count("benign", round_):
                 handles = [models[k] for k in sorted(models)]
                 measured = self._executor.submit(peer, Task("consensus", round_), handles)
                 self._add(Row(now_ns, peer, round_, "consensus", handle=measured.summary))
@@ -92,6 +95,7 @@ class Recorder:
         return {
             "rounds_over": self.rounds_over,
             "models": self._models,
+            "roles": self._roles.state(),
             "tables": self.tables.state(),
         }
 
@@ -99,6 +103,7 @@ class Recorder:
         """Take up what ``state`` gave."""
         self.rounds_over = state["rounds_over"]
         self._models = state["models"]
+        self._roles.restore(state["roles"])
         self.tables.restore(state["tables"])
 
     # ------------------------------------------------------------ queue

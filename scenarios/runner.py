@@ -26,6 +26,7 @@ from scenarios.report.dummies import draw_kept
 from scenarios.report.grad_cam import draw_grad_cams
 from scenarios.report.page import write_report
 from scenarios.report.picture import draw
+from scenarios.roles import Roles
 from scenarios.stop import Stop
 from scenarios.summary import summarise
 from scenarios.survival import Survival, alone_in
@@ -227,14 +228,15 @@ class _Run:
         if self.tables is not None:
             self.tables.close()
         experiment, scenario = self.experiment, self.experiment.scenario
+        roles = Roles(experiment.roles)
         self.tables = Tables(
             self.folder,
-            experiment.roles,
+            roles,
             self.watcher,
             scenario.record.messages,
             snapshot.about["lengths"] if snapshot else None,
         )
-        self.recorder = Recorder(self.tables, experiment.roles, self.executor, self.stop.is_set)
+        self.recorder = Recorder(self.tables, roles, self.executor, self.stop.is_set)
         self.engine = make_engine(experiment, self.executor, self.recorder)
         if snapshot is not None:
             self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)

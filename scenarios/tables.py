@@ -18,6 +18,7 @@ from actors.protocols.events import Envelope, Handle
 from p2pfl.learner.decision import Decision
 from p2pfl.metrics import FlagRates, flag_rates
 from scenarios.files import replace_file
+from scenarios.roles import Roles
 from scenarios.watcher import Watcher
 
 METRICS = ("time_s", "round", "peer", "role", "metric", "value")
@@ -46,7 +47,7 @@ class Tables:
     def __init__(
         self,
         folder: Path,
-        roles: Sequence[str],
+        roles: Roles,
         watcher: Watcher,
         messages: bool = False,
         lengths: Mapping[str, int] | None = None,
@@ -55,7 +56,7 @@ class Tables:
 
         Args:
             folder: The run folder, which exists.
-            roles: ``benign``, ``adversary`` or ``server``, by peer.
+            roles: Of all peers; who has the run's observer keeps them up to date.
             watcher: Told as rows are written.
             messages: Whether to write messages.jsonl, one line per message and step.
             lengths: Bytes of each file, as ``sync`` gave them, of a run that goes on: what is
@@ -76,8 +77,8 @@ class Tables:
         self.influence: list[float] = []
         """Share of adversaries in each merge of a benign peer."""
         self._folder = folder
-        self._roles = roles
-        self._adversaries = frozenset(k for k, role in enumerate(roles) if role == "adversary")
+        self.roles = roles
+        self._hostile = "adversary" in roles.at_last()
         self._watcher = watcher
         self._lengths = lengths
         self._judged: dict[int, Counter[str]] = {}
@@ -193,7 +194,7 @@ class Tables:
         for label, share in enumerate(evaluation.per_class):
             if share == share:  # a class without test samples has none
                 values[f"accuracy_class_{label}"] = share
-        start = (repr(row.now_ns / 1e9), row.round, row.peer, self._roles[row.peer])
+        start = (repr(row.now_ns / 1e9), row.round, row.peer, self._role(row))
         measured = {**values, **row.data}
         self._metrics.writerows((*start, name, repr(value)) for name, value in measured.items())
         self.final[row.peer] = content
@@ -208,18 +209,18 @@ class Tables:
             self._lose(sender, row.round)
         for sender in decision.rejected:
             self._rejected[sender, row.peer] += 1
-            if self._roles[sender] == "benign":
+            if self.roles.of(sender, row.round) == "benign":
                 self.counts["benign_rejected"] += 1
                 self.first_at.setdefault("benign_rejected", f"{sender} in round {row.round}")
-        if self._roles[row.peer] == "adversary":
+        if self._role(row) == "adversary":
             return
         # Plain lines: csv.writer takes twice as long, and there is a row for every message.
         head = f"{row.now_ns / 1e9!r},{row.round},{row.peer}"
-        flagged, roles = decision.flagged or (), self._roles
+        flagged, roles = decision.flagged or (), self._roles_of(row, decision)
         self._edges.writelines(
-            f"{head},{sender},{roles[sender]},{stale},{share!r},{int(sender in flagged)}\n"
-            for sender, stale, share in zip(
-                decision.senders, decision.staleness, decision.influence, strict=True
+            f"{head},{sender},{role},{stale},{share!r},{int(sender in flagged)}\n"
+            for sender, role, stale, share in zip(
+                decision.senders, roles, decision.staleness, decision.influence, strict=True
             )
         )
         for name, numbers in decision.details.items():
@@ -230,8 +231,11 @@ class Tables:
         if decision.prepared:
             arrays: dict[str, Any] = dict(decision.prepared)
             np.savez(self._folder / f"dummies_{row.peer}.npz", **arrays)
-        self._write_judgement(row, decision)
-        self._count_accepted(row, decision)
+        hostile = {
+            s for s, role in zip(decision.senders, roles, strict=True) if role == "adversary"
+        }
+        self._write_judgement(row, decision, hostile)
+        self._count_accepted(row, decision, hostile)
         self.counts["merges"] += 1
         if decision.rejected:
             self._write_event(row, "rejected", {"senders": list(decision.rejected)})
@@ -248,25 +252,33 @@ class Tables:
             self.counts["unguaranteed"] += 1
             self.first_at.setdefault("unguaranteed", decision.unguaranteed)
 
-    def _write_judgement(self, row: Row, decision: Decision) -> None:
+    def _role(self, row: Row) -> str:
+        return self.roles.of(row.peer, row.round)
+
+    def _roles_of(self, row: Row, decision: Decision) -> list[str]:
+        """Of each sender when it sent."""
+        sent = zip(decision.senders, decision.staleness, strict=True)
+        return [self.roles.of(sender, row.round - stale) for sender, stale in sent]
+
+    def _write_judgement(self, row: Row, decision: Decision, hostile: set[int]) -> None:
         """What adversaries have of the merge, and how well it told them from benign senders."""
-        if not self._adversaries:
+        if not self._hostile:
             return
         by_sender = zip(decision.senders, decision.influence, strict=True)
-        values = {"adversary_influence": fsum(x for k, x in by_sender if k in self._adversaries)}
+        values = {"adversary_influence": fsum(x for k, x in by_sender if k in hostile)}
         self.influence.append(values["adversary_influence"])
         if decision.flagged is not None:
-            rates = flag_rates(decision.senders, decision.flagged, self._adversaries)
+            rates = flag_rates(decision.senders, decision.flagged, hostile)
             values |= rates._asdict()
             self.rates.append(rates)
-        start = (repr(row.now_ns / 1e9), row.round, row.peer, self._roles[row.peer])
+        start = (repr(row.now_ns / 1e9), row.round, row.peer, self._role(row))
         self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
 
-    def _count_accepted(self, row: Row, decision: Decision) -> None:
+    def _count_accepted(self, row: Row, decision: Decision, hostile: set[int]) -> None:
         """Whose models had a share in the result."""
         judged = self._judged.setdefault(row.round, Counter())
         for sender, share in zip(decision.senders, decision.influence, strict=True):
-            role = "adversary" if sender in self._adversaries else "benign"
+            role = "adversary" if sender in hostile else "benign"
             judged[f"{role}_rows"] += 1
             judged[f"{role}_rows_accepted"] += share > 0
 

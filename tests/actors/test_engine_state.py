@@ -13,6 +13,7 @@ from actors.engine import Engine
 from actors.executor import Outcome
 from actors.protocols.absent import AbsentPeer
 from actors.protocols.adversary import RoundsAdversary
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.protocols.server import ClientAdversary, ClientPeer, ServerPeer
@@ -53,8 +54,10 @@ def among_peers(settings, mutes):
     machines = [
         RoundsPeer(others[0], others[0], ROUNDS, settings, mutes=mutes),
         RoundsPeer(others[1], others[1], ROUNDS, settings, offers="after"),
-        RoundsAdversary(2, others[2], others[2], ROUNDS, settings, watches=(0, 1, 2)),
-        RoundsAdversary(3, others[3], others[3], ROUNDS, settings, listens=True, listeners=(3,)),
+        RoundsAdversary(Hostility(me=2), others[2], others[2], ROUNDS, settings, watches=(0, 1, 2)),
+        RoundsAdversary(
+            Hostility(me=3), others[3], others[3], ROUNDS, settings, listens=True, listeners=(3,)
+        ),
         AbsentPeer(),
     ]
     return graph, machines, {0: [2], 1: [2]}
@@ -68,8 +71,8 @@ def around_a_server(settings, individual):
     machines = [
         ClientPeer(4),
         ClientPeer(4),
-        ClientAdversary(2, 4, participation, settings.timeout_s, (0, 1, 2)),
-        ClientAdversary(3, 4, participation, settings.timeout_s),
+        ClientAdversary(Hostility(me=2), 4, participation, settings.timeout_s, (0, 1, 2)),
+        ClientAdversary(Hostility(me=3), 4, participation, settings.timeout_s),
         ServerPeer(participation, ROUNDS, settings, individual=individual),
     ]
     return graph, machines, {0: [2], 1: [2]}
