@@ -144,13 +144,13 @@ class Comings:
             self._push(at.now_ns, peer, what)
         if change.what == "up":
             for peer in moved:
-                self._wake(at, peer)
+                self._wake(at, peer, change.round)
 
-    def _wake(self, at: Moment, peer: int) -> None:
-        """A peer is back: it is told so, and then what was kept for it."""
+    def _wake(self, at: Moment, peer: int, least: int) -> None:
+        """A peer is back, in a round or a later one: it is told so, and what was kept for it."""
         presence = at.presence
         kept = presence.asleep.pop(peer, [])
-        round_ = presence.joins_in(peer, self._sends_to(peer), at.finished)
+        round_ = max(least, presence.joins_in(peer, self._sends_to(peer), at.finished))
         anew = peer in presence.anew
         sequence = self._push(at.now_ns, peer, Returned(round_, anew))
         if anew:

@@ -31,6 +31,8 @@ class Change(NamedTuple):
     cause: int = 1
     """Why a peer is down: 1 an event, 2 churn. It is up when nothing keeps it down."""
     anew: bool = False
+    round: int = 0
+    """Of one by rounds: when it happens. Who is up then joins in this round at the earliest."""
 
 
 def _check_when(at_s: float | None, at_round: int | None) -> None:

@@ -27,11 +27,10 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
     scenario, peers = experiment.scenario, experiment.peers
     defense, coalitions = scenario.defense, experiment.spec.coalitions
     listens = [coalition.attack.knowledge == "neighbourhood" for coalition in coalitions]
-    rush = [any(b.listens for b in coalition.conduct.behaviours) for coalition in coalitions]
     listeners = [
         p.peer
         for p in peers
-        if p.coalition is not None and (listens[p.coalition] or rush[p.coalition])
+        if p.coalition is not None and (listens[p.coalition] or _rushes(coalitions[p.coalition]))
     ]
     absent = scenario.adversaries is not None and scenario.adversaries.absent
     plans = plans_of(experiment)
@@ -125,19 +124,25 @@ def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
 def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:
     """Whose training its members are shown: never that of another coalition's."""
     knowledge = coalition.attack.knowledge
-    if knowledge == "full":
+    if knowledge == "full" and not _rushes(coalition):
         return tuple(
             peer.peer
             for peer in experiment.peers
             if not peer.server and (peer.coalition is None or peer.peer in coalition.everyone)
         )
-    return coalition.everyone if knowledge == "colluding" else ()
+    return coalition.everyone if knowledge in ("colluding", "full") else ()
 
 
 def _shown_while_there(coalition: Coalition) -> tuple[int, ...]:
     """Whose training its members are shown only while an adversary of theirs is there."""
-    own = set(coalition.everyone) - set(coalition.visited)
-    return coalition.everyone if coalition.attack.knowledge != "full" else tuple(sorted(own))
+    if coalition.attack.knowledge == "full" and not _rushes(coalition):
+        return tuple(sorted(set(coalition.everyone) - set(coalition.visited)))
+    return coalition.everyone
+
+
+def _rushes(coalition: Coalition) -> bool:
+    """Whether it knows what it hears."""
+    return any(behaviour.listens for behaviour in coalition.conduct.behaviours)
 
 
 def _hostility(experiment: Experiment, peer: PeerSpec, coalition: Coalition) -> Hostility:

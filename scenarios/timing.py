@@ -56,7 +56,7 @@ class Timing:
             attack_ns={
                 peer.peer: ns(peer, coalition[peer.peer].attack.settings(spec.training))
                 for peer in peers
-                if peer.adversary
+                if peer.coalition is not None
             },
             coalition=coalition,
             merge_ns=merge_ns,

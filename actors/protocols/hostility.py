@@ -123,14 +123,14 @@ class Hostility:
     def send(self, outgoing: Sequence[Outgoing]) -> list[Effect]:
         """Send these, or what the behaviours make of them."""
         effects: list[Effect] = []
+        if self._depth:
+            self.sent[self.round] = {each.destination: each.message for each in outgoing}
+            _forget_before(self.sent, self.round - self._depth)
         scene = Scene(self.me, self.round, self.seed, self.targets, self.sent, self.heard)
         for behaviour in self.conduct.behaviours if self.stance == "hostile" else ():
             outgoing, told = behaviour.sends(outgoing, scene)
             if told is not None:
                 effects.append(Note("behaviour", self.round, {"kind": behaviour.kind, **told}))
-        if self._depth:
-            self.sent[self.round] = {each.destination: each.message for each in outgoing}
-            _forget_before(self.sent, self.round - self._depth)
         waits = sorted({each.after_ns for each in outgoing})
         for after_ns in waits:
             together = [each for each in outgoing if each.after_ns == after_ns]

@@ -1,7 +1,6 @@
 """What a behaviour is asked: by the state machine that sends, and by the learner that crafts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
@@ -38,7 +37,7 @@ class Scene(NamedTuple):
     targets: tuple[int, ...]
     """All to whom it may ever send, ascending."""
     sent: Mapping[int, Messages] = {}
-    """Its own messages of earlier rounds, by round and receiver, as many as ``remembers`` says."""
+    """What it crafted in earlier rounds, by round and receiver, as many as ``remembers`` says."""
     heard: Mapping[int, Messages] = {}
     """The same of what its neighbours sent to it, by the round that they claim and by sender."""
 
@@ -47,9 +46,10 @@ Told: TypeAlias = tuple[Sequence[Outgoing], Mapping[str, object] | None]
 """What is sent instead, and what the record says of it; None: it is as it was."""
 
 
-@dataclass(frozen=True, slots=True)
 class Neutral:
     """Changes nothing. Behaviours derive from it and have no state: a scene tells them all."""
+
+    __slots__ = ()
 
     several: ClassVar[bool] = False
     """Whether ``rows`` may make equal messages differ."""

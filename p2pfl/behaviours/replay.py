@@ -16,11 +16,11 @@ class Replay(Neutral):
     """Send an old message of one's own, or one that a neighbour sent: ``{kind: replay, age: 3}``.
 
     It claims the present round. As long as there is none so old, messages stay as they are. What
-    is replayed is what went out, or came in, whatever it was encoded as.
+    is replayed is the whole message, whatever it was encoded as.
     """
 
     of: Literal["own", "neighbour"] = "own"
-    """own: what it sent itself to the same receiver; neighbour: what a neighbour sent to it."""
+    """own: what it crafted for the same receiver; neighbour: what a neighbour sent to it."""
     age: int = 3
     """How many rounds old, >= 1; if there is none of that round, the newest that is older."""
     peer: int | None = None

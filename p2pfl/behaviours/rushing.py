@@ -15,11 +15,13 @@ from p2pfl.behaviours.base import Neutral
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rushing(Neutral):
-    """Wait for the neighbours' messages of the round, and show them to the attack, whatever it
-    knows otherwise.
+    """Wait for the neighbours' messages of the round, and show them to the attack: ``full``
+    knowledge is then what it has heard.
 
-    It does not wait for adversaries that rush as well. With ``fast_links`` its message may then
-    still be there before those that it has heard are with others.
+    Of others it is shown its coalition at most; an attack that looks at its coalition alone
+    (``knowledge: colluding``) makes nothing of what it hears. It does not wait for adversaries that
+    rush as well. With ``fast_links`` its message may still be there before those that it has heard
+    are with others.
     """
 
     listens: ClassVar[bool] = True
