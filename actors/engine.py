@@ -8,8 +8,7 @@ value. So the order of events is a function of the scenario and its seed alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
-from math import inf
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from actors.budget import Budget
 from actors.comings import Comings, Happens, Moment
@@ -18,11 +17,11 @@ from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.presence import Presence
 from actors.protocols.events import (
+    MERGES,
     BudgetSpent,
     Conclude,
     Count,
     Effect,
-    Envelope,
     Evaluate,
     Event,
     Finished,
@@ -41,42 +40,27 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.transport import Again, AtDownlink, Transport
 from graphs.availability import Timeline
 from graphs.events import Change
 from graphs.links import Links
 from graphs.open_edges import OpenEdges
 
-HEADER_BYTES = 64
-"""What a message is longer than its payload, as the network's model has it."""
 LOOK_EVERY_S = 0.5
 """How soon a wait for content notices that the run is to stop. Wall time."""
 
 
 _GIVEN = frozenset({
-    "_protocols", "_links", "_executor", "_observer", "_work_ns", "_message_bytes", "_outputs",
-    "_watchers", "_messages", "_keeps_models", "_prepares", "_prepared", "_neighbours",
-    "_comings", "_most_bytes", "_most_ns",
+    "_protocols", "_executor", "_observer", "_work_ns", "_outputs", "_watchers", "_keeps_models",
+    "_prepares", "_prepared", "_neighbours", "_comings", "_transport", "_most_ns",
 })  # fmt: skip
 """What an engine is made with. Its other attributes are its state."""
 
 
-class _AtDownlink(NamedTuple):
-    """A message has reached its destination's downlink and queues there."""
-
-    envelope: Envelope
-
-
-class _Again(NamedTuple):
-    """A message that was lost is to be sent once more."""
-
-    envelope: Envelope
-    tries: int
-
-
-_Item: TypeAlias = Event | Need | _AtDownlink | _Again | Happens
+_Item: TypeAlias = Event | Need | AtDownlink | Again | Happens
 """What the heap holds."""
 
-_OF_THE_NETWORK = (_AtDownlink, _Again, Happens, Received)
+_OF_THE_NETWORK = (AtDownlink, Again, Happens, Received)
 """What happens whether or not the peer's process is still alive."""
 
 
@@ -122,30 +106,22 @@ class Engine:
             budget: What may be used up before the run ends; None: it ends with its last event.
         """
         self.now_ns = 0
-        self.sent_bytes = 0
         self.spent: Literal["bytes", "virtual_s"] | None = None
         """What of the budget was used up first; None while there is some of each left."""
-        self._most_bytes = budget.bytes if budget and budget.bytes else inf
         self._most_ns = round(1e9 * budget.virtual_s) if budget and budget.virtual_s else None
-        self.counts = {edge: EdgeCounts() for edge in sorted(edges)}
         self._protocols = protocols
-        self._links = links
         self._executor = executor
         self._observer = observer
         self._work_ns = work_ns
-        self._message_bytes = message_bytes
         self._outputs = outputs
         self._watchers = watchers
-        self._messages = messages
         self._keeps_models = keeps_models
         self._prepares = prepares
         self._prepared = Prepared(executor, 2 * sum(outputs))
         self._heap: list[tuple[int, int, int, _Item]] = []
-        self._held: dict[tuple[int, int], list[Envelope]] = {}
-        """What waits behind a message that is to be sent again, where links keep their order."""
         self._sequence = 0
         self._neighbours: dict[int, list[int]] = {}
-        for source, destination in self.counts:
+        for source, destination in sorted(edges):
             self._neighbours.setdefault(source, []).append(destination)
         self._finished: set[int] = set()
         self._presence: Presence | None = None
@@ -160,6 +136,27 @@ class Engine:
             self._comings = Comings(
                 known, open_edges, self._neighbours, self._push, observer.note, self._renew
             )
+        self._transport = Transport(
+            links,
+            observer,
+            self._push,
+            edges=edges,
+            message_bytes=message_bytes,
+            most_bytes=budget.bytes if budget else None,
+            messages=messages,
+            presence=self._presence,
+            finished=self._finished,
+        )
+
+    @property
+    def counts(self) -> Mapping[tuple[int, int], EdgeCounts]:
+        """What became of the messages of each directed edge."""
+        return self._transport.counts
+
+    @property
+    def sent_bytes(self) -> int:
+        """What everybody has put on the links."""
+        return self._transport.sent_bytes
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Run to the end, the budget's too, or until ``stopping()`` says so between two events.
@@ -169,7 +166,7 @@ class Engine:
         Returns:
             Whether the end was reached.
         """
-        heap, protocols = self._heap, self._protocols
+        heap, protocols, transport = self._heap, self._protocols, self._transport
         if not self._sequence:
             if self._comings is not None:
                 self._comings.begin(self._moment())
@@ -189,12 +186,12 @@ class Engine:
                 continue
             if isinstance(event, Received):
                 self.now_ns = at_ns
-                self._arrive(event.envelope)
+                transport.arrive(at_ns, event.envelope)
                 if self._dead and peer in self._dead:
                     continue
-            elif isinstance(event, _AtDownlink):
+            elif isinstance(event, AtDownlink):
                 self.now_ns = at_ns
-                self._queue_at_downlink(event.envelope)
+                transport.queue(at_ns, event.envelope)
                 continue
             elif isinstance(event, TimerFired):
                 if peer in self._finished:
@@ -203,9 +200,9 @@ class Engine:
             elif isinstance(event, Happens):
                 self._happen(at_ns, event)
                 continue
-            elif isinstance(event, _Again):
+            elif isinstance(event, Again):
                 self.now_ns = at_ns
-                self._transmit(event.envelope, event.tries)
+                transport.transmit(at_ns, event.envelope, event.tries)
                 continue
             else:
                 self.now_ns = at_ns
@@ -256,24 +253,26 @@ class Engine:
         own = {name: value for name, value in vars(self).items() if name not in _GIVEN}
         return own | {
             "machines": [vars(machine) for machine in self._protocols],
-            "links": self._links.state(),
+            "transport": self._transport.state(),
             "prepared": self._prepared.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave, in an engine that was made alike and has not run yet."""
         parts = dict(state)
-        self._links.restore(parts.pop("links"))
+        transport = parts.pop("transport")
         self._prepared.restore(parts.pop("prepared"))
         for machine, attributes in zip(self._protocols, parts.pop("machines"), strict=True):
             vars(machine).update(attributes)
         vars(self).update(parts)
+        self._transport.restore(transport, self._presence, self._finished)
 
     # ------------------------------------------------------------ effects
 
     def _carry_out(self, peer: int, effect: Effect) -> None:
         if isinstance(effect, Send):
-            self._send(peer, effect)
+            if not self._transport.send(self.now_ns, peer, effect):
+                self.spent = "bytes"
         elif isinstance(effect, Work):
             self._submit(peer, effect)
         elif isinstance(effect, SetTimer):
@@ -283,7 +282,7 @@ class Engine:
                 TimerFired(effect.tag),
             )
         elif isinstance(effect, Count):
-            counts = self.counts[effect.sender, peer]
+            counts = self._transport.counts[effect.sender, peer]
             if effect.what == "late":
                 counts.late += 1
             elif effect.what == "accepted":
@@ -307,94 +306,6 @@ class Engine:
         elif isinstance(effect, Finished):
             self._finish(peer)
 
-    def _send(self, source: int, send: Send) -> None:
-        destination = send.destination
-        if self._presence is not None and (source, destination) in self._presence.closed:
-            return  # there is no such edge now
-        size = self._message_bytes[source]
-        if self.sent_bytes + size > self._most_bytes:
-            self.spent = "bytes"
-            return
-        self.sent_bytes += size
-        counts = self.counts[source, destination]
-        counts.sent += 1
-        counts.bytes += size
-        envelope = Envelope(source, destination, send.round, size, send.handle)
-        if self._held and (source, destination) in self._held:
-            self._held[source, destination].append(envelope)
-            return
-        self._transmit(envelope)
-
-    def _transmit(self, envelope: Envelope, tries: int = 0) -> None:
-        """Put a message on its link, which has carried it so many times before, in vain."""
-        source, destination, links = envelope.source, envelope.destination, self._links
-        at_ns = links.send(source, destination, envelope.size_bytes, self.now_ns, tries > 0)
-        if self._presence is not None and not self._presence.reaches(source, destination):
-            at_ns = None  # it has drawn all the same, so no event moves a later message's draws
-        copy_ns = None
-        if links.duplicates and tries == 0:
-            copy_ns = links.copy(source, destination, self.now_ns, at_ns is not None)
-        if at_ns is None:
-            if self._will_retry(envelope, tries + 1):
-                return
-        else:
-            if self._messages:
-                self._observer.message(self.now_ns, "sent", envelope)
-            queues = links.has_downlink
-            self._push(at_ns, destination, _AtDownlink(envelope) if queues else Received(envelope))
-            if copy_ns is not None:
-                self.counts[source, destination].duplicated += 1
-                copy = _AtDownlink(envelope) if queues else Received(envelope)
-                self._push(copy_ns, destination, copy)
-        if self._held:
-            self._let_go(source, destination)
-
-    def _will_retry(self, envelope: Envelope, tries: int) -> bool:
-        """A message was lost after so many tries. Returns whether it will be sent again."""
-        source, destination = envelope.source, envelope.destination
-        counts = self.counts[source, destination]
-        again_ns = self._links.retry_ns(source, tries, self.now_ns)
-        if self._messages:
-            what = "dropped" if again_ns is None else "lost"
-            self._observer.message(self.now_ns, what, envelope)
-        if again_ns is None:
-            counts.dropped += 1
-            self._gone_behind(source, destination)
-            return False
-        counts.retried += 1
-        if self._links.holds:
-            self._held.setdefault((source, destination), [])
-        self._push(again_ns, source, _Again(envelope, tries))
-        return True
-
-    def _let_go(self, source: int, destination: int) -> None:
-        """Send what was held behind a message, up to the next that has to be sent again."""
-        waiting = self._held.pop((source, destination), [])
-        for k, held in enumerate(waiting):
-            self._transmit(held)
-            if (source, destination) in self._held:
-                self._held[source, destination] += waiting[k + 1 :]
-                break
-
-    def _gone_behind(self, source: int, destination: int) -> None:
-        """Nothing more will come of a peer that has ended, if that was its last message."""
-        if source in self._finished and not self.counts[source, destination].in_flight:
-            self._push(self.now_ns, destination, Gone(source))
-
-    def _queue_at_downlink(self, envelope: Envelope) -> None:
-        destination = envelope.destination
-        at_ns = self._links.receive(destination, envelope.size_bytes, self.now_ns)
-        self._push(at_ns, destination, Received(envelope))
-
-    def _arrive(self, envelope: Envelope) -> None:
-        source, destination = envelope.source, envelope.destination
-        counts = self.counts[source, destination]
-        counts.arrived += 1
-        if self._messages:
-            self._observer.message(self.now_ns, "arrived", envelope)
-        if source in self._finished:
-            self._gone_behind(source, destination)
-
     def _submit(self, peer: int, work: Work) -> None:
         after_ns = self._work_ns(peer, work)
         if self._presence is not None and peer in self._presence.slow:
@@ -402,15 +313,16 @@ class Engine:
         if work.kind == "rest":
             self._push(self.now_ns + after_ns, peer, WorkDone(work.kind, work.round, (), None))
             return
-        outputs = {"craft": self._outputs[peer], "merge": 0}.get(work.kind, work.outputs)
+        outputs = self._outputs[peer] if work.kind == "craft" else work.outputs
+        outputs = 0 if work.kind in MERGES else outputs
         senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
         claimed = tuple(parcel.round for parcel in work.inputs)
         task = Task(work.kind, work.round, senders, claimed, outputs, work.stance, work.members)
         inputs = [parcel.handle for parcel in work.inputs]
-        if work.kind == "merge" and peer in self._prepares and work.stance == "benign":
+        if work.kind in MERGES and peer in self._prepares and work.stance == "benign":
             inputs += self._prepared.of(peer, work.round, [*inputs, work.own])
         outcome = self._executor.submit(peer, task, inputs)
-        if work.kind == "merge":
+        if work.kind in MERGES:
             self._observer.merged(self.now_ns, peer, work.round, outcome.summary)
         done = WorkDone(work.kind, work.round, outcome.updates, outcome.summary)
         self._push(self.now_ns + after_ns, peer, done)
@@ -430,9 +342,7 @@ class Engine:
     def _finish(self, peer: int) -> None:
         """Tell the neighbours; those to whom a message is on its way learn of it behind that."""
         self._finished.add(peer)
-        for neighbour in self._neighbours.get(peer, ()):
-            if not self.counts[peer, neighbour].in_flight:
-                self._push(self.now_ns, neighbour, Gone(peer))
+        self._transport.end(self.now_ns, peer, self._neighbours.get(peer, ()))
 
     # ------------------------------------------------------------ who is there
 
@@ -440,17 +350,13 @@ class Engine:
         """Whether an event does not reach its peer, now or ever."""
         presence = self._presence
         assert presence is not None
-        if isinstance(event, Received | _AtDownlink):
-            source = event.envelope.source
-            if presence.is_up(peer) and presence.is_open(source, peer):
+        if isinstance(event, Received | AtDownlink):
+            if presence.is_up(peer) and presence.is_open(event.envelope.source, peer):
                 return False
             self.now_ns = at_ns
-            self.counts[source, peer].dropped += 1
-            if self._messages:
-                self._observer.message(at_ns, "dropped", event.envelope)
-            self._gone_behind(source, peer)
+            self._transport.lose(at_ns, event.envelope)
             return True
-        if isinstance(event, _Again | Happens):
+        if isinstance(event, Again | Happens):
             return False
         asked = isinstance(event, Started | WorkDone | TimerFired | Need | Observed)
         if peer in presence.left or (asked and sequence <= presence.since.get(peer, -1)):

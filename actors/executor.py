@@ -17,7 +17,7 @@ class Task:
     """One call of one peer's learner. Small; the vectors it needs travel beside it."""
 
     kind: Literal[
-        "train", "offer", "craft", "prepare", "merge", "instruct", "answer",
+        "train", "offer", "craft", "prepare", "merge", "meet", "step", "instruct", "answer",
         "conclude", "evaluate", "consensus", "digest", "model", "renew", "save", "restore",
     ]  # fmt: skip
     round: int

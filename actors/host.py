@@ -17,6 +17,7 @@ from actors.encoding import Codec, Encoded
 from actors.executor import Task
 from actors.failure import failure
 from actors.lost import Lost, without_lost
+from actors.protocols.events import MERGES
 from actors.specs import Arrays, HostSpec, PeerSpec, shared
 from p2pfl.errors import SnapshotError
 from p2pfl.learner.adversary import AdversarialLearner
@@ -24,6 +25,7 @@ from p2pfl.learner.evaluation import Evaluation, thinned, thinned_backdoor
 from p2pfl.learner.holder import Holder, Workbench
 from p2pfl.learner.learner import Learner
 from p2pfl.learner.memory import keep_freed_memory
+from p2pfl.learner.part import Part, Whole
 from p2pfl.learner.server import ServerLearner
 from p2pfl.learner.threads import single_thread
 from p2pfl.learner.training import Trainer
@@ -73,11 +75,14 @@ class Host:
             keeps_prepared=frozenset(spec.keeps_prepared),
             training=spec.training,
             seed=spec.seed,
+            attack_seed=spec.attack_seed,
             on_shortfall=spec.on_shortfall,
             strategy=spec.strategy,
+            pace=spec.pace,
         )
         self._codec = Codec(_modules(spec))
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
+        self._whole = Whole(shared(arrays.inputs), shared(arrays.labels), spec.classes)
         self._makes = {peer.peer: partial(self._start, spec, peer, arrays) for peer in peers}
         self._learners = {peer: make() for peer, make in self._makes.items()}
 
@@ -88,19 +93,16 @@ class Host:
             raise failure(f"peer {peer.peer} cannot start", error) from error
 
     def _learner(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Holder:
-        data = Samples(
-            inputs=torch.from_numpy(arrays.inputs[peer.samples]).to(spec.device),
-            labels=torch.from_numpy(arrays.labels[peer.samples]).to(spec.device),
-            classes=spec.classes,
-        )
         if peer.server:
-            held_out = data if len(peer.samples) else None
+            held_out = self._samples(spec, peer, arrays) if len(peer.samples) else None
             return ServerLearner(peer.peer, self._bench, self._initial, held_out)
         if peer.coalition is None:
+            # On a GPU its samples stay there; here all learners share one copy of the data set.
+            own = Part(self._whole, shared(peer.samples))
             return Learner(
                 peer.peer,
                 self._bench,
-                data,
+                own if spec.device == "cpu" else self._samples(spec, peer, arrays),
                 self._initial,
                 spec.defense,
                 peer.mixing,
@@ -110,7 +112,7 @@ class Host:
         return AdversarialLearner(
             peer.peer,
             self._bench,
-            data,
+            self._samples(spec, peer, arrays),
             self._initial,
             coalition.attack,
             coalition.conduct,
@@ -121,6 +123,13 @@ class Host:
             spec.poisoned_classes,
             peer.coalition,
             peer.mixings,
+        )
+
+    def _samples(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Samples:
+        return Samples(
+            inputs=torch.from_numpy(arrays.inputs[peer.samples]).to(spec.device),
+            labels=torch.from_numpy(arrays.labels[peer.samples]).to(spec.device),
+            classes=spec.classes,
         )
 
     def run(self, peer: int, task: Task, inputs: Sequence[object]) -> tuple[object, ...]:
@@ -163,10 +172,13 @@ class Host:
             return learner.offer(task.round), None
         if task.kind == "prepare":
             return (*learner.prepare(inputs), None)
-        if task.kind == "merge":
+        if task.kind == "step":
+            return (learner.step(),)
+        if task.kind in MERGES:
+            merge = learner.meet if task.kind == "meet" else learner.merge
             task, inputs, missing = without_lost(task, inputs)
             updates, prepared = inputs[: len(task.senders)], inputs[len(task.senders) :]
-            merged = learner.merge(task.round, task.senders, task.claimed, updates, prepared)
+            merged = merge(task.round, task.senders, task.claimed, updates, prepared)
             return (replace(merged, missing=missing) if missing else merged,)
         if task.kind == "conclude":
             return (learner.conclude(),)

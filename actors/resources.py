@@ -14,6 +14,10 @@ BASE_BYTES = 600 * MIB
 """The driver and Ray's own processes, measured."""
 VECTORS_PER_PEER = 8
 """Model, start, momentum, gradient, what is sent, and some of what is in flight."""
+LEAST_ACTORS = 10
+"""So many clients get an actor each in any case, if the memory allows."""
+ACTORS_PER_CORE = 4
+"""More processes do not compute faster, and each takes a second or two to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +26,9 @@ class Runtime:
 
     executor: Literal["ray", "inline"] = "ray"
     """ray: one actor process per client (or per ``peers_per_actor``); inline: this process."""
-    peers_per_actor: int = 1
-    """How many clients share one Ray actor."""
+    peers_per_actor: int | Literal["auto"] = "auto"
+    """How many clients share one Ray actor, >= 1. auto: one actor per client up to 4 actors a core,
+    or 10, or what the memory holds; with more clients, they share that many actors evenly."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
     clock: Literal["virtual"] = "virtual"
@@ -33,8 +38,8 @@ class Runtime:
     null: never."""
 
     def __post_init__(self) -> None:
-        if self.peers_per_actor < 1:
-            raise ValueError(f"peers_per_actor must be >= 1, got {self.peers_per_actor}")
+        if self.peers_per_actor != "auto" and self.peers_per_actor < 1:
+            raise ValueError(f"peers_per_actor must be >= 1, or auto, got {self.peers_per_actor}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +60,26 @@ def plan(
     runtime: Runtime,
     available_bytes: int,
     server: bool = False,
+    cores: int = 1,
 ) -> Plan:
     """Pack the peers into actors, evenly, neighbours in number together.
 
-    A server, whose id is behind the peers', gets an actor of its own.
+    A server, whose id is behind the peers', gets an actor of its own. ``cores`` are those of the
+    machine.
 
     Raises:
         ResourceError: If the memory does not suffice; it says what would fit.
     """
     on_ray = runtime.executor == "ray"
-    count = -(-peers // runtime.peers_per_actor) if on_ray else 1
     # This process's copy and the peers' own samples; Ray's object store has one more.
     shared = 2 * data_bytes + (peers + server) * VECTORS_PER_PEER * vector_bytes
     ray_bytes = BASE_BYTES + data_bytes
+    count = 1
+    if on_ray and runtime.peers_per_actor == "auto":
+        room = (available_bytes - shared - ray_bytes) // PROCESS_BYTES - server
+        count = max(1, min(peers, room, max(LEAST_ACTORS, ACTORS_PER_CORE * cores)))
+    elif on_ray and runtime.peers_per_actor != "auto":
+        count = -(-peers // runtime.peers_per_actor)
     needed = shared + (count + (server and on_ray)) * PROCESS_BYTES + (ray_bytes if on_ray else 0)
     if needed > available_bytes:
         raise ResourceError(

@@ -9,10 +9,12 @@ import fcntl
 import os
 import tempfile
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from types import TracebackType
 
-_LOOK_EVERY_S = 0.0005
+_LOOK_EVERY_S, _LOOK_AT_LEAST_S = 0.0005, 0.005
+_SHARE = 1 / 20
+"""Of the time waited so far after which to look again: who waits long need not look often."""
 _TURNSTILE = 0
 
 
@@ -31,8 +33,10 @@ class Slots:
         # and the one in it looks out for any slot.
         fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _TURNSTILE)
         try:
+            began = monotonic()
             while not self._take_one():
-                sleep(_LOOK_EVERY_S)
+                pause_s = _SHARE * (monotonic() - began)
+                sleep(min(max(pause_s, _LOOK_EVERY_S), _LOOK_AT_LEAST_S))
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _TURNSTILE)
 

@@ -17,7 +17,7 @@ from p2pfl.learner.conduct import Conduct
 from p2pfl.learner.training import Training
 from p2pfl.models import Model
 from p2pfl.strategies.types import Strategy
-from p2pfl.types import Attack, Backdoor, Defense, Float32Array
+from p2pfl.types import Attack, Backdoor, Defense, Float32Array, Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,8 @@ class PeerSpec:
     samples: npt.NDArray[np.int64]
     """Indices of its training samples."""
     mixing: Mapping[int, float]
-    """Metropolis-Hastings weight of each peer that sends to it."""
+    """Metropolis-Hastings weight of each peer that sends to it; under ``pairwise`` half for each,
+    as it is merged alone."""
     mixings: tuple[Mapping[int, float], ...] = ()
     """The same of each round's graph, where rounds differ."""
     targets: tuple[int, ...]
@@ -120,7 +121,8 @@ class HostSpec:
     classes: int
     initial: Float32Array
     training: Training
-    rounds: int
+    rounds: int | None
+    """None: until the run ends."""
     keeps_prepared: tuple[int, ...]
     """Peers whose last merge gives what was made of their own message."""
     evaluate_samples: int | None
@@ -132,7 +134,10 @@ class HostSpec:
     on_shortfall: OnShortfall
     poisoned_classes: tuple[int, ...] | None
     seed: int
+    """Of all draws but the adversaries' own."""
+    attack_seed: int
     device: Literal["cpu", "cuda"]
+    pace: Pace = "rounds"
 
 
 def shared(array: npt.NDArray[Any]) -> torch.Tensor:

@@ -41,15 +41,21 @@ def structure_report(graph: Graph, adversaries: Collection[int]) -> StructureRep
     Cost:
         O(n^3) for n peers, but for the vertex cut, which takes O(n) flows.
     """
-    benign: Graph = nx.Graph() if not graph.is_directed() else nx.DiGraph()
-    benign.add_nodes_from(sorted(set(graph) - set(adversaries)))
-    benign.add_edges_from((i, j) for i, j in graph.edges if i in benign and j in benign)
+    benign = benign_part(graph, adversaries)
     cut = int(nx.node_connectivity(benign)) if 2 <= len(benign) <= MOST_CUT else None
     return StructureReport(
         spectral_gap=spectral_gap(benign),
         vertex_cut=cut,
         robustness=robustness(graph),
     )
+
+
+def benign_part(graph: Graph, adversaries: Collection[int]) -> Graph:
+    """The graph without the adversaries and their edges."""
+    benign: Graph = nx.Graph() if not graph.is_directed() else nx.DiGraph()
+    benign.add_nodes_from(sorted(set(graph) - set(adversaries)))
+    benign.add_edges_from((i, j) for i, j in graph.edges if i in benign and j in benign)
+    return benign
 
 
 def spectral_gap(graph: Graph) -> float | None:

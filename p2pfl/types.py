@@ -40,6 +40,11 @@ that a variant can leave the choice to the scenario.
 """
 
 
+Pace: TypeAlias = Literal["rounds", "gossip", "pairwise"]
+"""How peers go on, by protocol. ``rounds``: together. ``gossip``: each its own pace, merging once a
+round. ``pairwise``: each its own pace, merging with one neighbour at a time, while it trains."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """What travels from one peer to another. A receiver trusts no field of it."""
@@ -154,7 +159,8 @@ class Neighbourhood:
     """(m, d)."""
     senders: tuple[int, ...]
     staleness: tuple[int, ...]
-    """Rounds by which each row is older than this peer's round; 0 is current."""
+    """This peer's round less the one that each row's message claims; 0 is current. Where peers go
+    their own pace it is negative for a sender that is ahead, and says nothing of time."""
     mixing: tuple[float, ...]
     """Metropolis-Hastings weight of each received row. What is missing to 1 is the peer's own."""
     samples: tuple[int, ...]
@@ -175,6 +181,9 @@ class Neighbourhood:
     """What this peer itself says beside its messages."""
     own_prepared: Artifact = field(default_factory=dict)
     """The same of this peer's own message of the round."""
+    merge: int | None = None
+    """Which of this peer's merges it is, from 1, where peers go their own pace: then rounds of two
+    peers cannot be compared, and one round may have several merges or none. Else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +223,8 @@ class AdversaryView:
     members: tuple[int, ...]
     """Its coalition, itself included, ascending."""
     visible: Matrix
-    """(v, d) trained models of this round that its knowledge admits; its own row is among them."""
+    """(v, d) trained models of this round that its knowledge admits; its own row is among them.
+    Where peers go their own pace: the newest of each."""
     visible_ids: tuple[int, ...]
     """Whose they are, ascending."""
     layout: Layout

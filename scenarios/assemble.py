@@ -20,7 +20,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
     defense, coalitions = scenario.defense, experiment.spec.coalitions
     return Engine(
         make_protocols(experiment),
-        Links(experiment.graph, scenario.network, scenario.seed, experiment.sites),
+        Links(experiment.graph, scenario.network, scenario.all_seeds.links, experiment.sites),
         executor,
         observer,
         edges=[(peer.peer, target) for peer in peers for target in peer.targets],
@@ -33,7 +33,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         timeline=experiment.timeline,
         open_edges=experiment.open_edges,
         prepares=frozenset(peer.peer for peer in peers if defense.prepares),
-        budget=scenario.budget,
+        budget=scenario.limit,
     )
 
 
@@ -48,7 +48,7 @@ def _outputs(peer: PeerSpec, coalitions: Sequence[Coalition]) -> int:
 
 def final_digest(experiment: Experiment, executor: Executor) -> str:
     """SHA-256 over all peers' final models, in the order of their ids."""
-    task = Task("digest", experiment.scenario.rounds)
+    task = Task("digest", experiment.scenario.rounds or 0)
     handles = [executor.submit(peer.peer, task, ()).summary for peer in experiment.peers]
     digests = executor.fetch(handles)
     return sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
@@ -56,7 +56,7 @@ def final_digest(experiment: Experiment, executor: Executor) -> str:
 
 def final_models(experiment: Experiment, executor: Executor) -> dict[int, Float32Array]:
     """The final model (d,) of each peer of which the scenario keeps it."""
-    task = Task("model", experiment.scenario.rounds)
+    task = Task("model", experiment.scenario.rounds or 0)
     peers = experiment.scenario.record.models
     handles = [executor.submit(peer, task, ()).summary for peer in peers]
     models = executor.fetch(handles)

@@ -1,5 +1,6 @@
 """From a scenario to all the parts of a run, checked against one another. Nothing trains here."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 import psutil
 import torch
 
-from actors.engine import HEADER_BYTES
 from actors.resources import Plan, plan
 from actors.specs import Arrays, BackdoorArrays, HostSpec, PeerSpec
+from actors.transport import HEADER_BYTES
 from graphs.availability import Timeline, timeline
 from graphs.fixed import Clients
 from graphs.mixing import metropolis
@@ -33,12 +34,14 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
+from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
 from scenarios.cast import Cast, make_cast, with_fast_links
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
 from scenarios.loader import Loaded
+from scenarios.pace import check_pace, check_speed, mixing_of
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
 from scenarios.timing import Timing
@@ -91,6 +94,17 @@ class Experiment:
         return self.peers[-1].peer if self.peers[-1].server else None
 
     @property
+    def measured(self) -> tuple[int, ...]:
+        """Whose models are measured: the server's; or all peers', or of some benign ones."""
+        wanted = self.scenario.evaluate.peers
+        if wanted is None or self.server is not None:
+            return tuple(peer.peer for peer in self.peers)
+        benign = [peer.peer for peer in self.peers if peer.role == "benign"]
+        rng = stream(self.scenario.seed, "evaluate")
+        chosen = rng.choice(len(benign), min(wanted, len(benign)), replace=False)
+        return tuple(benign[k] for k in sorted(chosen))
+
+    @property
     def arrays(self) -> Arrays:
         """The data set as the processes get it."""
         data = self.dataset
@@ -120,17 +134,20 @@ def build(
     Raises:
         ScenarioError: If parts do not fit one another; the message names the key.
     """
-    scenario = loaded.scenario
+    scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
+    if scenario.server is not None and scenario.evaluate.peers is not None:
+        raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
     dataset = load(scenario.data.dataset, data).subset(
-        scenario.data.train_samples, scenario.data.test_samples, scenario.seed
+        scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
-    dealt = build_graph(scenario.topology, scenario.seed, loaded.folder)
+    dealt = build_graph(scenario.topology, seeds.graph, loaded.folder)
     placed = _place(scenario, dealt)
     coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     cast = make_cast(scenario, dealt, coalitions)
     coalitions, clients = cast.coalitions, cast.graph
     placed = replace(placed, adversaries=cast.adversaries)
     graph = around_a_server(clients) if scenario.server else clients
+    check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology clients has no edges: it needs the section server")
     if not scenario.allow_disconnected:
@@ -143,7 +160,7 @@ def build(
     latency = scenario.network.latency
     sites = None
     if isinstance(latency, Matrix):
-        sites = latency.read(len(graph), scenario.seed, loaded.folder)
+        sites = latency.read(len(graph), seeds.links, loaded.folder)
     backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
     device = _device(scenario.runtime.device)
@@ -158,6 +175,7 @@ def build(
         scenario.runtime,
         available_bytes,
         server=scenario.server is not None,
+        cores=os.cpu_count() or 1,
     )
     spec = HostSpec(
         model=scenario.model,
@@ -173,17 +191,21 @@ def build(
         coalitions=coalitions,
         on_shortfall=scenario.on_shortfall,
         poisoned_classes=_poisoned_classes(scenario),
-        seed=scenario.seed,
+        seed=seeds.training,
+        attack_seed=seeds.attack,
         device=device,
+        pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, dealt, clients if scenario.server else graph, cast)
     mixings = [metropolis(each) for each in by_round]
     if mixings:
         peers = tuple(replace(p, mixings=_mixings(p.peer, mixings)) for p in peers)
     if scenario.server:
-        peers = with_server(scenario.server, dataset, peers, scenario.seed)
+        peers = with_server(scenario.server, dataset, peers, seeds.data)
     check_kept(scenario, dataset, len(peers), coalitions)
-    speeds = {peer.peer: scenario.compute.speed(scenario.seed, peer.peer) for peer in peers}
+    speeds = {peer.peer: scenario.compute.speed(seeds.links, peer.peer) for peer in peers}
+    timing = Timing.of(spec, peers, speeds)
+    check_speed(scenario, peers, timing)
     return Experiment(
         loaded=loaded,
         dataset=dataset,
@@ -197,7 +219,7 @@ def build(
                 graph,
                 scenario.availability,
                 scenario.events,
-                scenario.seed,
+                seeds.links,
                 loaded.folder,
                 len(clients) if scenario.server else None,
             )
@@ -210,7 +232,7 @@ def build(
         spec=spec,
         peers=peers,
         plan=planned,
-        timing=Timing.of(spec, peers, speeds),
+        timing=timing,
         message_bytes=tuple(
             vector_bytes * vectors_sent(scenario, peer) + HEADER_BYTES for peer in peers
         ),
@@ -222,12 +244,12 @@ def _varying(
     scenario: Scenario, graph: Graph, placed: Placed, folder: Path
 ) -> tuple[tuple[Graph, ...], OpenEdges | None]:
     """The graph of each round, or which edges are open when; nothing of what does not vary."""
-    topology, seed = scenario.topology, scenario.seed
+    topology, seed = scenario.topology, scenario.all_seeds.graph
     if scenario.server is not None:
         return (), None
     if isinstance(topology, VARYING) and topology.every_s is not None:
         return (), OpenEdges(topology, graph, seed, folder)
-    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds)
+    each = graphs_by_round(topology, graph, seed, folder, scenario.rounds or 1)
     if scenario.adversaries and scenario.adversaries.absent:
         each = [without_edges_of(graph, placed.adversaries) for graph in each]
     return tuple(each), None
@@ -244,7 +266,9 @@ def _place(scenario: Scenario, graph: Graph) -> Placed:
     if scenario.adversaries is None:
         return Placed(adversaries=(), notes={})
     wanted = scenario.adversaries
-    return place(graph, wanted.placement, scenario.seed, wanted.count, wanted.fraction)
+    return place(
+        graph, wanted.placement, scenario.all_seeds.placement, wanted.count, wanted.fraction
+    )
 
 
 def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
@@ -285,11 +309,11 @@ def _peers(
         adversaries=adversaries,
         variant=scenario.data.partition,
         adversary_data=scenario.data.adversary_data,
-        seed=scenario.seed,
+        seed=scenario.all_seeds.data,
         order=_order(scenario, dealt, sorted(adversaries)),
     )
     shared = shared_parts(scenario, cast.coalitions, rest)
-    mixing = metropolis(graph)
+    mixing = mixing_of(scenario, graph)
     return tuple(
         PeerSpec(
             peer=peer,

@@ -51,7 +51,8 @@ def calibrate(loaded: Loaded, data: Path | None = None) -> Found:
         adversaries=None,
         attack=NoAttack(),
         defense=replace(scenario.defense, alpha="auto", c1="auto"),
-        evaluate=replace(scenario.evaluate, every=0),
+        duration_s=None,
+        evaluate=replace(scenario.evaluate, every=0, every_s=None),
     )
     with TemporaryDirectory() as folder:
         record = run(

@@ -106,6 +106,7 @@ class _Maker:
 
     def __init__(self, scenario: Scenario, graph: Graph, coalitions: Sequence[Coalition]) -> None:
         self._scenario = scenario
+        self._rounds = scenario.rounds or 0
         self._graph = graph
         self._coalitions = tuple(coalitions)
         self._edges: list[tuple[int, int]] = []
@@ -132,7 +133,7 @@ class _Maker:
     # ------------------------------------------------------------ more ids
 
     def add_sybils(self, number: int, sybils: Sybils) -> None:
-        graph, seed = self._graph, self._scenario.seed
+        graph, seed = self._graph, self._scenario.all_seeds.placement
         benign = [peer for peer in graph if peer not in self._hostile]
         targets = sybils.targets
         if targets and (strangers := sorted(set(targets) - set(graph))):
@@ -161,13 +162,13 @@ class _Maker:
         """It leaves in round ``every + 1`` and is back ``away`` rounds later, again and again."""
         for owner in self._coalitions[number].members:
             present, leaves = owner, wash.every + 1
-            while leaves <= self._scenario.rounds:
+            while leaves <= self._rounds:
                 back = leaves + wash.away
                 self._changes.append(
                     (leaves, Change("leave" if wash.new_id else "down", (present,)))
                 )
                 self._turns.append((leaves, Change("move_adversary", (present, NOWHERE))))
-                if back > self._scenario.rounds:
+                if back > self._rounds:
                     break
                 if wash.new_id:
                     present = self._new_id(number, owner, self._graph.adj[owner])
@@ -190,7 +191,7 @@ class _Maker:
         home = dict(where)
         moving = [(n, b) for n, c in enumerate(self._coalitions) for b in c.conduct.behaviours]
         mobile = {n: b for n, b in moving if isinstance(b, Mobile)}
-        for round_ in range(2, self._scenario.rounds + 1):
+        for round_ in range(2, self._rounds + 1) if mobile else ():
             for number, behaviour in mobile.items():
                 step, rest = divmod(round_ - 1, behaviour.every)
                 if not rest:
@@ -233,7 +234,9 @@ class _Maker:
         free = sorted(p for p in near if p not in where and home.get(p, number) == number)
         if not free:
             return None
-        return free[int(stream(self._scenario.seed, "move", peer, step).integers(len(free)))]
+        return free[
+            int(stream(self._scenario.all_seeds.placement, "move", peer, step).integers(len(free)))
+        ]
 
     # ------------------------------------------------------------ all together
 
@@ -284,6 +287,8 @@ def _check_behaviours(scenario: Scenario, coalitions: Sequence[Coalition]) -> No
                     f"behaviour {behaviour.kind} is for peers: a client hears and tells the server "
                     "alone"
                 )
+            if isinstance(behaviour, Mobile | Whitewash) and scenario.rounds is None:
+                raise ScenarioError(f"behaviour {behaviour.kind} counts rounds: the run needs some")
             if isinstance(behaviour, Sybils | Whitewash) and varies:
                 raise ScenarioError(
                     f"behaviour {behaviour.kind} adds ids to a graph that stays; this one varies"

@@ -18,10 +18,11 @@ from p2pfl.rules.nesting import assumed_f
 from p2pfl.strategies import FedGrad
 from p2pfl.strategies.fed_grad_history import rounds_until_all_met, rounds_until_all_took_part
 from scenarios.build import Experiment, build
-from scenarios.console import describe
+from scenarios.cost import cost_lines, estimate
 from scenarios.guarantees import breakdown
 from scenarios.loader import dump
 from scenarios.methods import Equality
+from scenarios.progress import describe
 from scenarios.summary import groups_of
 from scenarios.sweep import Sweep, naming
 from scenarios.variants import name_of
@@ -59,6 +60,7 @@ def check_as_json(experiment: Experiment) -> dict[str, Any]:
             "available_bytes": plan.available_bytes,
         },
         "message_bytes": max(experiment.message_bytes),
+        "cost": estimate(experiment).as_dict(),
         "more_than_f": _more_than_f(experiment),
         "histories": None if (full := histories(experiment)) is None else asdict(full),
         "warnings": list(experiment.warnings),
@@ -98,6 +100,8 @@ def show_check(experiment: Experiment, console: Console) -> None:
     say(f"{experiment.scenario.name}: {describe(experiment)}")
     console.print(_neighbourhoods(experiment))
     for line in _findings(experiment):
+        say(line)
+    for line in cost_lines(estimate(experiment)):
         say(line)
     for warning in experiment.warnings:
         say(f"warning: {warning}")

@@ -40,6 +40,7 @@ def make_coalitions(
     attack = scenario.attack
     groups = attack if isinstance(attack, tuple) else (AttackGroup(attack=attack),)
     default = scenario.adversaries.conduct if scenario.adversaries else Conduct()
+    seed = scenario.all_seeds.placement
     return tuple(
         Coalition(
             attack=g.attack.loaded(folder),
@@ -47,7 +48,7 @@ def make_coalitions(
             members=members,
             everyone=members,
         )
-        for g, members in zip(groups, deal(groups, adversaries, scenario.seed), strict=True)
+        for g, members in zip(groups, deal(groups, adversaries, seed), strict=True)
     )
 
 
@@ -140,7 +141,7 @@ def shared_parts(
                 f"attack{group}{nested}.shared_data must be in 1 .. {len(among)}, the training "
                 f"samples that peers have, got {wanted}"
             )
-        rng = stream(scenario.seed, "shared data", number)
+        rng = stream(scenario.all_seeds.data, "shared data", number)
         drawn = np.sort(among[rng.permutation(len(among))[:wanted]])
         parts |= dict.fromkeys(coalition.everyone, drawn)
     return parts

@@ -18,12 +18,15 @@ SHOWN = 8
 def invalid(
     problems: "Sequence[Problem]", text: str, source: str, sets: Sequence[str]
 ) -> ScenarioError:
-    """One message for all problems."""
+    """One message for all problems. A place that begins with an option stands in no file."""
     root = YAML(typ="safe", pure=True).compose(text)
     changed = {tuple(change.partition("=")[0].strip().split(".")): change for change in sets}
     lines = []
     for problem in problems[:SHOWN]:
         steps = tuple(map(str, problem.place))
+        if steps and steps[0].startswith("--"):  # it stands on the command line
+            lines.append(f"{'.'.join(steps)}: {problem.text}")
+            continue
         origin = next(
             (f"--set {c}" for path, c in changed.items() if path == steps[: len(path)]),
             f"line {_line(root, problem.place)}",

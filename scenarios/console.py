@@ -1,8 +1,6 @@
-"""What a run looks like on a terminal: who plays, a bar with accuracy, a table at the end."""
+"""What comes of runs and sweeps, as tables on a terminal; a bar over the cells of a sweep."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -11,21 +9,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
-from p2pfl.models import warm_start_of
-from scenarios.build import Experiment
+from scenarios.parquet import MISSING
 from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
 from scenarios.runner import Record
-from scenarios.summary import groups_of, method_name
 from scenarios.sweep import Cell, Sweep
-from scenarios.variants import name_of
-from scenarios.watcher import Watcher
+from scenarios.sweep_files import explained, files_of
 
 NAMES = {
     "server": "server's model",
@@ -34,124 +29,6 @@ NAMES = {
     "benign_dominated": "  dominated",
     "adversary": "adversaries",
 }
-
-
-class ConsoleWatcher(Watcher):
-    """Progress bars on a terminal, plain lines elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._accuracy: dict[int, float] = {}
-        self._over = 0
-        self._lines = 0
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def begins(self, experiment: Experiment, folder: Path) -> None:
-        """Say what is about to run, and warn."""
-        scenario = experiment.scenario
-        self._groups = groups_of(experiment)
-        self._rounds = scenario.rounds
-        # Those who count rounds: all peers, or the server alone.
-        self._peers = 1 if experiment.server is not None else len(experiment.peers)
-        self._say(f"[bold]{scenario.name}[/]: {describe(experiment)}")
-        for warning in experiment.warnings:
-            self._say(f"[yellow]warning[/]: {escape(warning)}")
-        actors = len(experiment.plan.actors)
-        where = f"{actors} Ray actors" if scenario.runtime.executor == "ray" else "this process"
-        start = warm_start_of(scenario.model)
-        if start is not None and start.epochs is not None:
-            self._say(f"training the model that all start from: {start.epochs} epochs ...")
-        self._say(f"starting {where} ...")
-
-    def starts(self, accuracy: float) -> None:
-        """Say how good the start is."""
-        self._say(f"the start's accuracy is {100 * accuracy:.1f} %")
-
-    def ready(self, startup_s: float) -> None:
-        """Show the bar."""
-        self._say(f"ready after {startup_s:.1f} s")
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("round {task.fields[round]}/" + str(self._rounds)),
-                BarColumn(),
-                TextColumn("{task.fields[accuracy]}"),
-                TimeElapsedColumn(),
-                console=self._console,
-            )
-            total = self._peers * self._rounds
-            self._task = self._bar.add_task("", total=total, round=0, accuracy="")
-            self._bar.start()
-
-    def goes_on(self, where: str, rounds_over: int) -> None:
-        """Say so, and move the bar there."""
-        self._say(f"going on from {where}")
-        self._over = rounds_over
-
-    def accuracy(self, peer: int, round_: int, accuracy: float) -> None:
-        """Remember it for the bar."""
-        self._accuracy[peer] = accuracy
-
-    def round_over(self, peer: int, round_: int) -> None:
-        """Move the bar; without a terminal, say a line each tenth of the run."""
-        self._over += 1
-        done = self._over // self._peers
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task, completed=self._over, round=done, accuracy=self._accuracies()
-            )
-        elif done * 10 // self._rounds > self._lines:
-            self._lines = done * 10 // self._rounds
-            self._say(f"round {done}/{self._rounds}  {self._accuracies()}")
-
-    def _accuracies(self) -> str:
-        parts = []
-        labels = {
-            "server": "server",
-            "benign_other": "not dominated",
-            "benign_dominated": "dominated",
-        }
-        for name, label in labels.items():
-            known = [self._accuracy[p] for p in self._groups[name] if p in self._accuracy]
-            if known:
-                parts.append(f"{label} {100 * fmean(known):.1f} %")
-        return "accuracy: " + ", ".join(parts) if parts else ""
-
-    def stop(self) -> None:
-        """Take the bar away, whatever happened."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def ends(self, record: Record) -> None:
-        """Show the table."""
-        self.stop()
-        show(record, self._console)
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
-
-
-def describe(experiment: Experiment) -> str:
-    """One line: peers, graph, adversaries, attack and defense."""
-    scenario = experiment.scenario
-    if experiment.server is None:
-        who = f"{len(experiment.peers)} peers on {name_of(scenario.topology)}"
-    else:
-        who = f"{len(experiment.peers) - 1} clients of a server"
-    text = f"{who}, {scenario.data.dataset}"
-    if experiment.placed.adversaries:
-        coalitions = experiment.spec.coalitions
-        sent = [f"({_few(c.members)}) send {name_of(c.attack)}" for c in coalitions]
-        colon = ":" if len(sent) > 1 else ""
-        text += f"; {len(experiment.placed.adversaries)} adversaries{colon} {', '.join(sent)}"
-        if experiment.server is None:
-            text += f", {len(groups_of(experiment)['benign_dominated'])} benign peers dominated"
-    return f"{text}; defense {method_name(scenario)}"
-
-
-def _few(peers: Sequence[int]) -> str:
-    return ", ".join(map(str, peers[:12])) + (", ..." if len(peers) > 12 else "")
 
 
 def show(record: Record, console: Console) -> None:
@@ -171,7 +48,10 @@ def show(record: Record, console: Console) -> None:
             table.add_row(f"  {group['attack']}", number, *_percent(group["accuracy"]))
     if any(summary["accuracy"].values()):
         attack = f" under {summary['attack']}" if summary["adversaries"] else ""
-        console.print(f"final accuracy in %{attack}", highlight=False, soft_wrap=True)
+        measured, benign = summary["measured"], summary["peers"]["benign"]
+        everybody = summary["peers"]["server"] or measured == benign
+        some = "" if everybody else f", of {measured} of the benign peers"
+        console.print(f"final accuracy in %{attack}{some}", highlight=False, soft_wrap=True)
         console.print(table)
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning[/]: {escape(warning)}", highlight=False, soft_wrap=True)
@@ -236,11 +116,15 @@ class SweepWatcher:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("[red]{task.fields[failed]}[/]"),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("cells", total=cells)
+        self._task = self._bar.add_task("cells", total=cells, failed="")
+        self._failed = 0
 
     def __enter__(self) -> "SweepWatcher":
         self._bar.start()
@@ -252,7 +136,9 @@ class SweepWatcher:
     def cell(self, cell: Cell, row: Mapping[str, Any]) -> None:
         """A cell is there."""
         self._done += 1
-        self._bar.advance(self._task)
+        self._failed += row["status"] != "done"
+        failed = f"{self._failed} failed" if self._failed else ""
+        self._bar.update(self._task, advance=1, failed=failed)
         mean = row["accuracy"]
         who = "benign" if row["benign_mean"] is not None else "server"
         said = row["error"] or ("-" if mean is None else f"{who} {100 * mean:.1f} %")
@@ -278,9 +164,28 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
     failed = sum(row["status"] != "done" for row in rows)
     if failed:
         console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
-    console.print(f"results: {escape(str(sweep.folder / 'results.csv'))}", soft_wrap=True)
+    for line in _explained(sweep, rows):
+        console.print(line, highlight=False, soft_wrap=True)
+    for path in files_of(sweep):
+        console.print(f"{path.suffix[1:]}: {escape(str(path))}", soft_wrap=True)
+    if not (sweep.folder / "results.parquet").exists():
+        console.print(MISSING, highlight=False, soft_wrap=True, markup=False)
     for picture in pictures(sweep):
         console.print(f"picture: {escape(str(picture))}", soft_wrap=True)
+
+
+def _explained(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the accuracy varies with, in a line; or why that is not told."""
+    found, refused = explained(sweep, rows)
+    lines = []
+    for variance in found:
+        if variance.column == "accuracy":
+            shares = (f"{part.axis or 'rest'} {100 * part.share:.0f} %" for part in variance.parts)
+            among = " over seeds alone" if variance.among == "seeds" else ""
+            lines.append(f"what the accuracy varies with{among}: {', '.join(shares)}")
+    if "accuracy" in refused and len(rows) > 1:
+        lines.append(f"what the accuracy varies with is not told: {refused['accuracy']}")
+    return lines
 
 
 def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:

@@ -4,7 +4,7 @@ YAML 1.2: ``1e-3`` is a number, ``yes`` is text, and a key that comes twice is r
 this module is cheap; the first :func:`load` imports torch with the variants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
@@ -35,6 +35,8 @@ class Loaded:
     """The path or bundled name that was asked for."""
     sets: tuple[str, ...] = ()
     """What was changed: ``"rounds=3"``."""
+    origin: Mapping[str, Any] | None = None
+    """Of what it is a variation, as its run folder's origin.json says; None: of nothing."""
 
 
 def load(source: str | Path, sets: Sequence[str] = ()) -> Loaded:
@@ -81,9 +83,14 @@ class Draft:
         problems = _odd(tree, ())
         if problems:
             raise invalid(problems, text, str(source), ())
+        return cls(tree, text, path, str(source)).changed(sets)
+
+    def changed(self, sets: Sequence[str]) -> "Draft":
+        """The draft with some changes, such as ``"rounds=3"``. Raises ScenarioError."""
+        tree = self.tree
         for change in sets:
             tree = _changed(tree, change)
-        return cls(tree, text, path, str(source))
+        return replace(self, tree=tree)
 
     def with_value(self, key: str, value: Any, stands: "Place" = ()) -> "Draft":
         """The draft with one dotted key changed. Raises ScenarioError if it leads nowhere.
@@ -230,21 +237,32 @@ def _odd(tree: Any, place: "Place") -> "list[Problem]":
 
 def _changed(tree: dict[str, Any], change: str) -> dict[str, Any]:
     """The tree with one place changed, as ``path=value`` says."""
-    path, equals, text = change.partition("=")
-    steps = path.strip().split(".")
-    if not equals or not all(steps):
-        raise ScenarioError(f"--set {change}: allowed: a path and a value, such as rounds=3")
-    try:
-        value = _yaml().load(text)
-    except YAMLError as error:
-        raise ScenarioError(f"--set {change}{_where(error)}") from error
-    for problem in _odd(value, ()):
-        raise ScenarioError(f"--set {change}: {problem.text}")
+    key, value = read_change("--set", change, "rounds=3")
+    steps = key.split(".")
     try:
         changed: dict[str, Any] = _with(tree, steps, value)
     except LookupError as error:
         raise ScenarioError(f"--set {change}: {error.args[0]}") from error
     return changed
+
+
+def read_change(option: str, change: str, example: str) -> tuple[str, Any]:
+    """The dotted key and the value of ``key=value`` on the command line; the value is YAML.
+
+    Raises:
+        ScenarioError: If it is something else; begins with the option's name.
+    """
+    path, equals, text = change.partition("=")
+    key = path.strip()
+    if not equals or not all(key.split(".")):
+        raise ScenarioError(f"{option} {change}: allowed: a path and a value, such as {example}")
+    try:
+        value = _yaml().load(text)
+    except YAMLError as error:
+        raise ScenarioError(f"{option} {change}{_where(error)}") from error
+    for problem in _odd(value, ()):
+        raise ScenarioError(f"{option} {change}: {problem.text}")
+    return key, value
 
 
 def _with(tree: Any, steps: Sequence[str], value: Any, above: str = "") -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 from actors.executor import Executor, Outcome, Task
 from actors.protocols.events import Envelope, Handle
 from p2pfl.errors import RunError
-from scenarios.roles import Roles
 from scenarios.tables import Row, Tables
 
 FLUSH_ROWS = 64
@@ -30,22 +29,24 @@ class Recorder:
     def __init__(
         self,
         tables: Tables,
-        roles: Roles,
+        roles: Sequence[str],
         executor: Executor,
         stopping: Callable[[], bool] = lambda: False,
+        measured: int | None = None,
     ) -> None:
         """Start with an empty queue.
 
         Args:
             tables: Where rows go.
-            roles: Of all peers; what the run says of them is put there, for the tables too.
+            roles: ``benign`` or ``adversary``, by peer.
             executor: Who has the content of the rows.
             stopping: Asked while it waits for content.
+            measured: How many benign peers are measured; None: all.
         """
         self.tables = tables
         self.rounds_over = 0
         """Rounds that peers have ended."""
-        self._roles = roles
+        self._measured = roles.count("benign") if measured is None else measured
         self._executor = executor
         self._stopping = stopping
         self._rows: deque[Row] = deque()
@@ -60,7 +61,7 @@ class Recorder:
         """A line for the timeline."""
         self.rounds_over += event == "round_end"
         if event == "turned":
-            self._roles.turn(peer, round_, str(data["role"]))
+            self.tables.tally.roles.turn(peer, round_, str(data["role"]))
         self._add(Row(now_ns, peer, round_, event, data))
 
     def merged(self, now_ns: int, peer: int, round_: int, summary: Handle) -> None:
@@ -73,10 +74,10 @@ class Recorder:
         """An evaluation: rows of metrics.csv; and one for all benign peers behind the last."""
         sent = {"bytes_sent": sent_bytes}
         self._add(Row(now_ns, peer, round_, "evaluate", sent, outcome.summary))
-        if outcome.updates and self._roles.of(peer, round_) == "benign":
+        if outcome.updates and self.tables.tally.roles.of(peer, round_) == "benign":
             models = self._models.setdefault(round_, {})
             models[peer] = outcome.updates[0]
-            if len(models) == self._roles.count("benign", round_):
+            if len(models) == self._measured:
                 handles = [models[k] for k in sorted(models)]
                 measured = self._executor.submit(peer, Task("consensus", round_), handles)
                 self._add(Row(now_ns, peer, round_, "consensus", handle=measured.summary))
@@ -95,16 +96,14 @@ class Recorder:
         return {
             "rounds_over": self.rounds_over,
             "models": self._models,
-            "roles": self._roles.state(),
-            "tables": self.tables.state(),
+            "tables": self.tables.tally.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave."""
         self.rounds_over = state["rounds_over"]
         self._models = state["models"]
-        self._roles.restore(state["roles"])
-        self.tables.restore(state["tables"])
+        self.tables.tally.restore(state["tables"])
 
     # ------------------------------------------------------------ queue
 

@@ -38,6 +38,7 @@ def reference_of(loaded: Loaded, which: Reference) -> Loaded | None:
         adversaries=None if adversaries is None else replace(adversaries, absent=True),
         defense=LocalOnly() if which == "local_only" else GossipAverage(),
         on_shortfall="keep_own",
+        seeds=replace(scenario.seeds, attack=None),  # nobody draws from it
         runtime=replace(scenario.runtime, executor="inline"),
     )
     return replace(loaded, scenario=alone)

@@ -1,28 +1,34 @@
-"""What a sweep comes to: a row per cell, results.csv, and tables of one result."""
+"""What a sweep comes to: a row per cell, and tables of one result for a terminal."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from io import StringIO
 from statistics import fmean
 from typing import Any
 
-from scenarios.files import replace_file
+from scenarios.covariates import COVARIATES
 from scenarios.references import REFERENCES, Reference, beside
+from scenarios.seeds import is_seed
 from scenarios.sweep import Cell, Sweep
 
 RESULTS = (
     "status", "accuracy", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated",
     "asr", "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean",
     "gain_worst", "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr",
-    "best", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent", "digest",
-    "seconds", "error",
+    "best", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent",
 )  # fmt: skip
-"""Columns of results.csv after those of the axes. ``accuracy`` is that of the server's model, or
-the mean of the benign peers; accuracies, gains, asr and shares are in [0, 1]; the five from
-local_only on are explained in ``scenarios.references``; ``best`` is the best accuracy of any round,
-and ``late_spread`` how far apart those of the last sixth of the rounds are, both of the server or
-of the benign peers' mean; ``rounds_done`` is the least of a peer, or the server's; ``budget_spent``
-says which budget ended the run, if one did."""
+"""What came out, as columns of results.csv after those of the axes.
+
+``accuracy`` is that of the server's model, or the mean of the benign peers; accuracies, gains,
+asr and shares are in [0, 1]; the five from local_only on are explained in
+``scenarios.references``; ``best`` is the best accuracy of any round, and ``late_spread`` how far
+apart those of the last sixth of the rounds are, both of the server or of the benign peers' mean;
+``rounds_done`` is the least of a peer, or the server's; ``budget_spent`` says which budget ended
+the run, if one did.
+"""
+
+COLUMNS = (*RESULTS, *COVARIATES, "digest", "folder", "error")
+"""All columns after those of the axes: what came out, the graph's numbers, the digest of the final
+models, the cell's folder within the sweep's, and why it failed. No wall times: a sweep that was
+killed and went on has the same table to the byte."""
 
 _FLAGS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr")
 
@@ -32,8 +38,9 @@ def row_of(
     cell: Cell,
     summary: Mapping[str, Any],
     references: Mapping[Reference, Mapping[str, Any]],
+    places: Mapping[str, float | None],
 ) -> dict[str, Any]:
-    """A cell's row, given its summary and what is known of its references' summaries."""
+    """A cell's row, given its summary, its references' summaries and its graph's numbers."""
     accuracy, curve = summary.get("accuracy", {}), summary.get("curve") or {}
 
     def mean(group: str, which: str = "mean") -> float | None:
@@ -47,22 +54,12 @@ def row_of(
         *beside(summary, references).values(), *map(summary.get, _FLAGS), curve.get("best"),
         curve.get("late_spread"), summary.get("rounds_done", {}).get("least"),
         summary.get("messages", {}).get("bytes"), summary.get("virtual_s"),
-        (summary.get("budget") or {}).get("spent"), summary.get("digest"),
-        summary.get("wall_s", {}).get("total"), summary.get("error"),
+        (summary.get("budget") or {}).get("spent"), *map(places.get, COVARIATES),
+        summary.get("digest"), cell.folder.relative_to(sweep.folder).as_posix(),
+        summary.get("error"),
     )  # fmt: skip
     keys = (axis.key for axis in sweep.axes)
-    return dict(zip(keys, cell.names, strict=True)) | dict(zip(RESULTS, values, strict=True))
-
-
-def write_results(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Replace results.csv in the sweep's folder."""
-    text = StringIO()
-    columns = [axis.key for axis in sweep.axes] + list(RESULTS)
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    sweep.folder.mkdir(parents=True, exist_ok=True)
-    replace_file(sweep.folder / "results.csv", text.getvalue())
+    return dict(zip(keys, cell.names, strict=True)) | dict(zip(COLUMNS, values, strict=True))
 
 
 def grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> Iterator[list[str]]:
@@ -100,7 +97,7 @@ def side_by_side(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> Iterator[li
 
     Averaged over seeds. Bytes in MB (10^6).
     """
-    names = [axis.key for axis in sweep.axes if axis.key != "seed"]
+    names = [axis.key for axis in sweep.axes if not is_seed(axis.key)]
     yield [*names, "accuracy", "ASR", "rounds", "MB sent", "virtual s", "ended by"]
     kept: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:

@@ -26,7 +26,6 @@ from scenarios.report.dummies import draw_kept
 from scenarios.report.grad_cam import draw_grad_cams
 from scenarios.report.page import write_report
 from scenarios.report.picture import draw
-from scenarios.roles import Roles
 from scenarios.stop import Stop
 from scenarios.summary import summarise
 from scenarios.survival import Survival, alone_in
@@ -39,6 +38,8 @@ LINGER_S = 5.0
 
 SUMMARY_EVERY_S = 2.0
 """How often a run under way replaces its summary and counts. Wall time."""
+SUMMARY_SHARE = 1 / 50
+"""Of the wall time that this may take: with many edges it is done less often."""
 
 Status = Literal["running", "done", "interrupted", "failed"]
 
@@ -176,6 +177,7 @@ class _Run:
         self.startup_s = 0.0
         self.rounds_s = 0.0
         self.written_at = 0.0
+        self.write_after_s = SUMMARY_EVERY_S
         self.engine: Engine | None = None
         self.executor: Executor | None = None
         self.tables: Tables | None = None
@@ -209,6 +211,8 @@ class _Run:
             copy_sources(self.folder, self.experiment.loaded)
             write_environment(self.folder / "environment.json", self.experiment)
             write_topology(self.folder / "topology.graphml", self.experiment)
+            if (origin := self.experiment.loaded.origin) is not None:
+                replace_file(self.folder / "origin.json", json.dumps(origin, indent=1) + "\n")
         self._write_summary()
         self.watcher.begins(self.experiment, self.folder)
 
@@ -228,15 +232,20 @@ class _Run:
         if self.tables is not None:
             self.tables.close()
         experiment, scenario = self.experiment, self.experiment.scenario
-        roles = Roles(experiment.roles)
         self.tables = Tables(
             self.folder,
-            roles,
+            experiment.roles,
             self.watcher,
             scenario.record.messages,
             snapshot.about["lengths"] if snapshot else None,
         )
-        self.recorder = Recorder(self.tables, roles, self.executor, self.stop.is_set)
+        self.recorder = Recorder(
+            self.tables,
+            experiment.roles,
+            self.executor,
+            self.stop.is_set,
+            len(experiment.measured) if scenario.evaluate.peers else None,
+        )
         self.engine = make_engine(experiment, self.executor, self.recorder)
         if snapshot is not None:
             self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)
@@ -326,7 +335,7 @@ class _Run:
         down the counts."""
         assert self.recorder is not None
         now_s = perf_counter()
-        if now_s - self.written_at > SUMMARY_EVERY_S:
+        if now_s - self.written_at > self.write_after_s:
             self._write_summary()
         self._miss_lost()
         return self.stop.is_set() or self.survival.due(now_s, self.recorder.rounds_over)
@@ -335,7 +344,7 @@ class _Run:
         """Go on without the peers whose process died, as long as anybody is left to measure."""
         assert self.engine is not None
         assert self.tables is not None
-        experiment, lost = self.experiment, self.tables.lost
+        experiment, lost = self.experiment, self.tables.tally.lost
         if len(lost) == len(self.missed):
             return
         for peer in sorted(lost.keys() - self.missed):
@@ -377,6 +386,7 @@ class _Run:
 
     def _write_summary(self) -> dict[str, Any]:
         """Replace summary.json and messages.csv by what is known now."""
+        began = perf_counter()
         summary = summarise(
             self.experiment,
             status=self.status,
@@ -390,13 +400,15 @@ class _Run:
             wall_s={
                 "startup": self.startup_s,
                 "rounds": self.rounds_s,
-                "evaluate": self.tables.evaluate_s if self.tables else 0.0,
+                "evaluate": self.tables.tally.evaluate_s if self.tables else 0.0,
                 "total": perf_counter() - self.began,
             },
         )
         summary["warnings"] += self.survival.warnings
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
+        took_s = self.written_at - began
+        self.write_after_s = max(SUMMARY_EVERY_S, took_s / SUMMARY_SHARE)
         return summary
 
 

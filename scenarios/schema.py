@@ -1,10 +1,13 @@
 """What a scenario file may say: its sections, with every default."""
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from actors.budget import Budget
 from actors.compute import Compute
+from actors.protocols import AnyProtocol
+from actors.protocols.pairwise import Pairwise
 from actors.protocols.rounds import Rounds
 from actors.resources import Runtime
 from graphs.availability import Availability
@@ -24,6 +27,7 @@ from p2pfl.models import Model
 from p2pfl.strategies import FedAvg
 from p2pfl.strategies.types import Strategy
 from p2pfl.types import Attack, Defense
+from scenarios.seeds import AllSeeds, Seeds
 from scenarios.shapes import OneOf
 
 
@@ -153,20 +157,43 @@ class Server:
 class Evaluate:
     """When the peers' models are measured on the test set."""
 
-    every: int = 1
-    """After each so many rounds, and after the last; 0: never."""
+    every: int | None = None
+    """After each so many rounds, and after the last; 0: never. 1 unless ``every_s`` is given."""
+    every_s: float | None = None
+    """Instead: after the first round of a peer to end in each so many virtual seconds, and after
+    the last. For peers that go their own pace; > 0."""
     samples: int | None = None
     """On how many test samples, each class in proportion, before the last round; null: all. After
     the last round on all in any case."""
+    peers: int | None = None
+    """How many benign peers are measured, >= 1: the same ones each time, drawn once; and then no
+    adversary is. null: everybody. Of a thousand peers, 32 tell the mean accuracy to a sixth of the
+    peers' standard deviation."""
     consensus: bool = False
-    """Whether to measure how far the benign peers' models are apart. Keeps a copy of each until
-    the slowest peer is evaluated. A round that some benign peer missed has no such figure."""
+    """Whether to measure how far the benign peers' models are apart, of those that are measured.
+    Keeps a copy of each until the slowest peer is evaluated. A round that one of them missed has no
+    such figure."""
 
     def __post_init__(self) -> None:
         if self.samples is not None and self.samples < 1:
             raise ValueError(f"samples must be >= 1, or null for all, got {self.samples}")
-        if self.every < 0:
+        if self.peers is not None and self.peers < 1:
+            raise ValueError(f"peers must be >= 1, or null for everybody, got {self.peers}")
+        if self.every is not None and self.every_s is not None:
+            came = f"every: {self.every}, every_s: {self.every_s}"
+            raise ValueError(f"give every or every_s, not both: got {came}")
+        if self.every is None and self.every_s is None:
+            # Here and not as the field's default, or every every_s would need a null beside it.
+            object.__setattr__(self, "every", 1)
+        if self.every is not None and self.every < 0:
             raise ValueError(f"every counts rounds and must be >= 0, got {self.every}")
+        if self.every_s is not None and not 1e-9 <= self.every_s <= 1e9:
+            raise ValueError(f"every_s must be in [1e-9, 1e9] seconds, or null, got {self.every_s}")
+        if self.every_s is not None and self.consensus:
+            raise ValueError(
+                "consensus is measured over all peers' models of one round, and with every_s they "
+                "are not measured in the same rounds: give every"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +220,14 @@ class Scenario:
     name: str
     """Letters, digits, and . _ - : run folders are named after it."""
     seed: int = 1
-    """All that is drawn follows from it."""
-    rounds: int
-    """How many rounds each peer does, >= 1."""
+    """All that is drawn follows from it, but for what ``seeds`` sets."""
+    seeds: Seeds = field(default_factory=Seeds)
+    """Seeds of single parts, to draw these anew and leave the rest as it is."""
+    rounds: int | None = None
+    """How many rounds each peer does, >= 1; null: as many as there are in ``duration_s``."""
+    duration_s: float | None = None
+    """When the run ends, in virtual seconds, if its rounds do not end before; > 0. Each peer then
+    keeps the model of the last round that it has finished. Null: its rounds alone say."""
     budget: Budget | None = None
     """What the run may use up: it ends with it, if its rounds do not end before. Null: its rounds
     alone."""
@@ -225,8 +257,8 @@ class Scenario:
     """Which peers are there in which round, and at which time."""
     events: tuple[NetworkEvent, ...] = ()
     """What befalls the network and its peers, each at its time or round."""
-    protocol: Rounds = field(default_factory=Rounds)
-    """Who waits for whom."""
+    protocol: AnyProtocol = field(default_factory=Rounds)
+    """Who waits for whom: all for all (rounds), or nobody (gossip, pairwise)."""
     compute: Compute = field(default_factory=Compute)
     """How fast the peers are, in virtual time."""
     runtime: Runtime = field(default_factory=Runtime)
@@ -242,20 +274,46 @@ class Scenario:
             raise ValueError(f"name may have letters, digits and . _ - only, got {self.name!r}")
         if len(self.name) > 100:
             raise ValueError(f"name may have 100 characters at most, got {len(self.name)}")
-        if self.rounds < 1:
-            raise ValueError(f"rounds must be >= 1, got {self.rounds}")
+        self._check_ends()
         if isinstance(self.attack, tuple):
             _check_groups(self.attack)
         for number, event in enumerate(self.events):
-            if event.at_round is not None and event.at_round > self.rounds:
+            if self.rounds and event.at_round is not None and event.at_round > self.rounds:
                 raise ValueError(
                     f"events.{number} is at_round {event.at_round}, and the run has {self.rounds}"
                 )
-        if self.budget is not None and self.record.dummies:
+        open_end = self.budget is not None or self.duration_s is not None
+        if self.record.dummies and (open_end or isinstance(self.protocol, Pairwise)):
             raise ValueError(
-                "record has dummies, which are kept in the last round; with a budget nobody knows "
-                "which that is: leave out one of the two"
+                "record has dummies, which are kept in the last round's merge; with a budget or "
+                "duration_s nobody knows which round that is, and under pairwise which merge: "
+                "leave out one of the two"
             )
+
+    @property
+    def all_seeds(self) -> AllSeeds:
+        """The seed of each part of the run."""
+        return self.seeds.over(self.seed)
+
+    @property
+    def limit(self) -> Budget | None:
+        """What ends the run, if its rounds do not end before."""
+        if self.duration_s is None:
+            return self.budget
+        most = None if self.budget is None else self.budget.bytes
+        return Budget(bytes=most, virtual_s=self.duration_s)
+
+    def _check_ends(self) -> None:
+        if self.rounds is None and self.duration_s is None:
+            raise ValueError("rounds, duration_s or both must be given, got neither")
+        if self.rounds is not None and self.rounds < 1:
+            raise ValueError(f"rounds must be >= 1, got {self.rounds}")
+        if self.duration_s is None:
+            return
+        if not (isfinite(self.duration_s) and self.duration_s > 0):
+            raise ValueError(f"duration_s must be finite and > 0, got {self.duration_s}")
+        if self.budget is not None and self.budget.virtual_s is not None:
+            raise ValueError("duration_s and budget.virtual_s say the same: give one of them")
 
 
 def _check_groups(groups: tuple[AttackGroup, ...]) -> None:

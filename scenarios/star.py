@@ -25,7 +25,7 @@ def left_to_clients(scenario: Scenario, dataset: Dataset) -> IntArray:
         )
     if not held_out and not withheld:
         return everything
-    return np.setdiff1d(everything, dataset.held_out(held_out or withheld, scenario.seed))
+    return np.setdiff1d(everything, dataset.held_out(held_out or withheld, scenario.all_seeds.data))
 
 
 def with_server(

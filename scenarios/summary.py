@@ -14,6 +14,7 @@ from scenarios.coalitions import attack_names
 from scenarios.guarantees import strategy_name
 from scenarios.schema import Scenario
 from scenarios.tables import Tables
+from scenarios.tally import Tally
 from scenarios.variants import name_of
 from scenarios.warm_start import Started
 
@@ -63,13 +64,17 @@ def summarise(
     """
     scenario = experiment.scenario
     coalitions = experiment.spec.coalitions
-    groups = groups_of(experiment, tables.roles.at_last() if tables else None)
-    final = tables.final if tables else {}
-    measured = groups["server"] or groups["benign"]
+    groups = groups_of(experiment, tables.tally.roles.at_last() if tables else None)
+    tally = tables.tally if tables else Tally()
+    final = tally.final
+    # Of whom the run is: measured are all of them, or some.
+    meant = groups["server"] or groups["benign"]
+    measured = sorted(set(meant).intersection(experiment.measured))
     last = [final[peer].evaluation for peer in measured if peer in final]
-    happened = tables.counts if tables else {}
-    done = [tables.done.get(peer, 0) if tables else 0 for peer in measured]
-    accepted = tables.accepted(max(done) if spent else scenario.rounds) if tables else {}
+    happened = tally.counts
+    done = [tally.done.get(peer, 0) for peer in meant]
+    rounds = max(done) if spent or scenario.rounds is None else scenario.rounds
+    accepted = tally.accepted(rounds)
     return {
         "name": scenario.name,
         "status": status,
@@ -77,17 +82,18 @@ def summarise(
         "seed": scenario.seed,
         "rounds": scenario.rounds,
         "rounds_done": {"least": min(done), "most": max(done)},
-        "budget": None if scenario.budget is None else {**asdict(scenario.budget), "spent": spent},
+        "budget": None if scenario.limit is None else {**asdict(scenario.limit), "spent": spent},
         "dataset": scenario.data.dataset,
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
         "defense": method_name(scenario),
         "peers": {name: len(peers) for name, peers in groups.items()},
+        "measured": len(measured),
         "adversaries": groups["adversary"],
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
-        "accuracy": {name: _spread(peers, tables) for name, peers in groups.items()},
-        "curve": _curve(measured, tables, scenario.rounds),
+        "accuracy": {name: _spread(peers, tally) for name, peers in groups.items()},
+        "curve": _curve(measured, tally, scenario.rounds or rounds),
         "warm_start": None if started is None else started.as_dict(),
         "asr": _mean_asr(
             [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]
@@ -98,7 +104,7 @@ def summarise(
                 "attack": name_of(coalition.attack),
                 "knowledge": coalition.attack.knowledge,
                 "adversaries": list(coalition.members),
-                "accuracy": _spread(coalition.members, tables),
+                "accuracy": _spread(coalition.members, tally),
                 "asr": _mean_asr([e.asr_by_group[k] for e in last if k in e.asr_by_group]),
             }
             for k, coalition in enumerate(coalitions)
@@ -110,25 +116,25 @@ def summarise(
         "adversaries_rejected": _share(
             accepted, "adversary_rows_accepted", "adversary_rows", rest=True
         ),
-        "flags_tpr": _mean([rates.tpr for rates in tables.rates]) if tables else None,
-        "flags_fpr": _mean([rates.fpr for rates in tables.rates]) if tables else None,
-        "adversary_influence": _mean(tables.influence) if tables else None,
+        "flags_tpr": _mean([rates.tpr for rates in tally.rates]),
+        "flags_fpr": _mean([rates.fpr for rates in tally.rates]),
+        "adversary_influence": _mean(tally.influence),
         "shortfalls": happened.get("shortfall", 0),
         "without_guarantee": happened.get("unguaranteed", 0),
         "merges": happened.get("merges", 0),
         "timeouts": happened.get("timeout", 0),
         "flags": happened.get("flag", 0),
-        "lost": {str(peer): tables.lost[peer] for peer in sorted(tables.lost)} if tables else {},
+        "lost": {str(peer): tally.lost[peer] for peer in sorted(tally.lost)},
         "messages": tables.write_messages(counts) if tables else {},
-        "warnings": [*experiment.warnings, *_lessons(tables)],
+        "warnings": [*experiment.warnings, *_lessons(tally)],
         "digest": digest,
         "virtual_s": virtual_ns / 1e9,
         "wall_s": {name: round(seconds, 3) for name, seconds in wall_s.items()},
     }
 
 
-def _spread(peers: Sequence[int], tables: Tables | None) -> dict[str, float] | None:
-    final = tables.final if tables else {}
+def _spread(peers: Sequence[int], tally: Tally) -> dict[str, float] | None:
+    final = tally.final
     values = [final[peer].evaluation.accuracy for peer in peers if peer in final]
     if not values:
         return None
@@ -140,17 +146,16 @@ def _spread(peers: Sequence[int], tables: Tables | None) -> dict[str, float] | N
     }
 
 
-def _curve(
-    peers: Sequence[int], tables: Tables | None, rounds: int
-) -> dict[str, float | int] | None:
+def _curve(peers: Sequence[int], tally: Tally, rounds: int) -> dict[str, float | int] | None:
     """Of the peers' mean accuracy: the best, and when; how far apart those of the end are.
 
     The end are the last sixth of the rounds, 500 of 3,000.
     """
+    wanted = set(peers)
     curve = {
         round_: fmean(of[peer] for peer in peers)
-        for round_, of in (tables.curve if tables else {}).items()
-        if of.keys() >= set(peers)
+        for round_, of in tally.curve.items()
+        if of.keys() >= wanted
     }
     if not curve:
         return None
@@ -190,28 +195,26 @@ def _resisted(last: Sequence[Evaluation]) -> dict[str, float | None]:
     }
 
 
-def _lessons(tables: Tables | None) -> list[str]:
+def _lessons(tally: Tally) -> list[str]:
     """Nothing weakens in silence: what went on without the promised guarantee."""
-    if tables is None:
-        return []
     lessons = []
-    if tables.lost:
-        peers = ", ".join(map(str, sorted(tables.lost)))
+    if tally.lost:
+        peers = ", ".join(map(str, sorted(tally.lost)))
         lessons.append(
-            f"the process of peers {peers} died; silent since round {min(tables.lost.values())}, "
+            f"the process of peers {peers} died; silent since round {min(tally.lost.values())}, "
             "they are in no figure"
         )
     for name, what in (
         ("shortfall", "the defense could not be computed and on_shortfall decided"),
         ("unguaranteed", "the rule was computed without its guarantee"),
     ):
-        if tables.counts[name]:
-            share = f"{tables.counts[name]} of {tables.counts['merges']} merges"
-            lessons.append(f"in {share} {what}: {tables.first_at[name]}")
-    if tables.counts["benign_rejected"]:
+        if tally.counts[name]:
+            share = f"{tally.counts[name]} of {tally.counts['merges']} merges"
+            lessons.append(f"in {share} {what}: {tally.first_at[name]}")
+    if tally.counts["benign_rejected"]:
         lessons.append(
-            f"{tables.counts['benign_rejected']} messages of benign peers were rejected as not "
-            f"finite or malformed, the first of peer {tables.first_at['benign_rejected']}: their "
+            f"{tally.counts['benign_rejected']} messages of benign peers were rejected as not "
+            f"finite or malformed, the first of peer {tally.first_at['benign_rejected']}: their "
             "models are broken"
         )
     return lessons

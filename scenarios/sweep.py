@@ -6,7 +6,8 @@
       attack: [{kind: none}, {kind: sign_flip, scale: 4.0}]
       defense.rule.f: [1, 2]
 
-What belongs together is set together, under a name of one's own::
+A range is written out, as ``scenarios.ranges`` says: ``seed: {from: 1, to: 5}``. What belongs
+together is set together, under a name of one's own::
 
     sweep:
       hostile:
@@ -22,6 +23,7 @@ done are skipped, so a sweep that was stopped goes on where it was when it is ca
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,9 +32,10 @@ from pathlib import Path
 from typing import Any
 
 from p2pfl.errors import P2PFLError
-from scenarios.loader import Draft, Loaded, dump
+from scenarios.loader import Draft, Loaded, dump, read_change
 from scenarios.methods import METHOD, check_axis, check_methods, withheld_alike
-from scenarios.reader import Place, show
+from scenarios.ranges import values_of
+from scenarios.reader import Place
 from scenarios.references import REFERENCES, Reference, reference_of
 
 
@@ -43,8 +46,14 @@ class Axis:
     key: str
     values: tuple[Any, ...]
     names: tuple[str, ...]
-    stands: Place
-    """Where in the file the values stand."""
+    stands: tuple[Place, ...]
+    """Where in the file each value stands."""
+
+    @property
+    def numbers(self) -> tuple[float, ...] | None:
+        """The values, if all are numbers."""
+        plain = all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
+        return self.values if plain else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,16 @@ class Sweep:
     folder: Path
     references: References
     """Runs beside the cells, to hold them against."""
+    sweeps: tuple[str, ...] = ()
+    """Axes that were given on the command line."""
+
+    def command(self, name: str) -> str:
+        """The command line that goes on with it."""
+        loaded = self.cells[0].loaded
+        sets = [part for each in loaded.sets for part in ("--set", each)]
+        sweeps = [part for each in self.sweeps for part in ("--sweep", each)]
+        words = ["p2pfl", name, loaded.source, *sets, *sweeps, "--out", str(self.folder)]
+        return shlex.join(words)
 
     @property
     def compares(self) -> bool:
@@ -103,32 +122,43 @@ class Sweep:
         return self.axes[0].key == METHOD
 
 
-def load_sweep(source: str | Path, sets: Sequence[str] = (), out: Path | None = None) -> Sweep:
+def load_sweep(
+    source: str | Path,
+    sets: Sequence[str] = (),
+    out: Path | None = None,
+    sweeps: Sequence[str] = (),
+) -> Sweep:
     """Read a scenario with ``sweep`` or ``compare``, and check every cell before anything runs.
 
     Args:
         source: A path or a bundled name.
         sets: Changes, as for ``load``.
         out: The sweep's folder, new or of the same sweep; None is ``runs/NAME``.
+        sweeps: Further axes, such as ``"seed=[1, 2]"`` or ``"rounds={from: 1, to: 3}"``; in the
+            place of the file's axis of that key, if it has one.
 
     Raises:
         ScenarioError: If a cell is no valid scenario, or a section is not as above.
     """
     draft = Draft.read(source, sets)
     axes = _methods(draft, sets)
-    section = draft.tree.pop("sweep", {} if axes else None)
-    if not isinstance(section, dict) or not (section or axes):
+    draft.tree.pop("curve", None)  # what ``scenarios.curve`` makes of the sweep
+    section = draft.tree.pop("sweep", {} if axes or sweeps else None)
+    if not isinstance(section, dict) or not (section or axes or sweeps):
         example = "sweep: {seed: [1, 2, 3]}"
         raise draft.wrong(
             ("sweep",), f"allowed: a mapping of keys to lists, such as {example}", sets
         )
-    for key, values in section.items():
-        if not isinstance(values, list) or not values:
-            text = f"came {show(values)}; allowed: a list of values"
-            raise draft.wrong(("sweep", key), text, sets)
-        if axes:
-            check_axis(draft, axes[0].values, str(key), sets)
-    axes += tuple(_axis(str(key), values, ("sweep", key)) for key, values in section.items())
+    of_file = {str(key): (("sweep", key), values) for key, values in section.items()}
+    given = dict(read_change("--sweep", each, "seed=[1, 2, 3]") for each in sweeps)
+    of_line = {key: ((f"--sweep {key}",), values) for key, values in given.items()}
+    for key, (stands, values) in (of_file | of_line).items():
+        if axes and axes[0].key == METHOD:
+            check_axis(draft, axes[0].values, key, sets)
+        try:
+            axes += (_axis(key, values, stands),)
+        except ValueError as error:
+            raise draft.wrong(stands, str(error), sets) from error
     runtime = {**draft.tree.get("runtime", {}), "executor": "inline"}
     base = draft.with_value("runtime", runtime, ("runtime",))
     folder = out or Path("runs") / str(draft.tree.get("name", "sweep"))
@@ -147,7 +177,8 @@ def load_sweep(source: str | Path, sets: Sequence[str] = (), out: Path | None = 
         Cell(names, folder / "cells" / f"{number:04d}", loaded)
         for number, (names, loaded) in enumerate(zip(chosen_names, runs, strict=True))
     )
-    return Sweep(axes, cells, folder, References.of(cells, folder / "references"))
+    references = References.of(cells, folder / "references")
+    return Sweep(axes, cells, folder, references, tuple(sweeps))
 
 
 def _methods(draft: Draft, sets: Sequence[str]) -> tuple[Axis, ...]:
@@ -157,12 +188,13 @@ def _methods(draft: Draft, sets: Sequence[str]) -> tuple[Axis, ...]:
     section = draft.tree.pop("compare")
     check_methods(draft, section, sets)
     names = tuple(method["name"] for method in section)
-    return (Axis(METHOD, tuple(section), names, ("compare",)),)
+    stands = tuple(("compare", number) for number in range(len(section)))
+    return (Axis(METHOD, tuple(section), names, stands),)
 
 
 def _chosen(draft: Draft, axis: Axis, pick: int) -> Draft:
     """One value of an axis: of its key, or of all keys that the value sets."""
-    value, stands = axis.values[pick], (*axis.stands, pick)
+    value, stands = axis.values[pick], axis.stands[pick]
     if not _sets(value):
         return draft.with_value(axis.key, value, stands)
     for key, each in value["set"].items():
@@ -186,7 +218,8 @@ def naming(axes: Sequence[Axis], names: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _axis(key: str, values: Sequence[Any], stands: Place) -> Axis:
+def _axis(key: str, section: Any, stands: Place) -> Axis:
+    values = values_of(section)
     names = [_short(value) for value in values]
     twice = {name for name in names if names.count(name) > 1}
     # Two of a kind are told apart by what they set.
@@ -194,7 +227,9 @@ def _axis(key: str, values: Sequence[Any], stands: Place) -> Axis:
         json.dumps(value) if name in twice else name
         for name, value in zip(names, values, strict=True)
     ]
-    return Axis(key, tuple(values), tuple(full), stands)
+    listed = isinstance(section, list)
+    places = tuple((*stands, k) if listed else stands for k in range(len(values)))
+    return Axis(key, tuple(values), tuple(full), places)
 
 
 def _short(value: Any) -> str:

@@ -5,19 +5,27 @@ import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from p2pfl.data import load_dataset
+from p2pfl.errors import ScenarioError
 from scenarios.build import build
-from scenarios.loader import dump
+from scenarios.covariates import covariates_of
+from scenarios.loader import Draft, Loaded, dump
 from scenarios.methods import Equality
 from scenarios.report.side_by_side import draw_comparison
-from scenarios.results import row_of, write_results
+from scenarios.report.sweep_page import write_sweep_page
+from scenarios.results import row_of
 from scenarios.sweep import Cell, Sweep, naming
+from scenarios.sweep_files import forget, write_files
 
 
 def run_sweep(
@@ -25,17 +33,19 @@ def run_sweep(
     data: Path | None = None,
     jobs: int | None = None,
     on_cell: Callable[[Cell, Mapping[str, Any]], None] = lambda cell, row: None,
+    report: bool = False,
 ) -> list[dict[str, Any]]:
-    """Run what is not done yet; write results.csv, and of methods side by side a picture.
+    """Run what is not done yet; write results.csv and its tables, and pictures of methods.
 
     Args:
         sweep: From :func:`load_sweep`.
         data: The data folder.
-        jobs: How many cells at once; None is one per core.
+        jobs: How many cells at once; None is one per core, as far as memory goes.
         on_cell: Told each cell's row as it is there, finished ones and references first.
+        report: Whether to make report.html, which takes a second, as ``p2pfl sweep`` does.
 
     Returns:
-        A row per cell, in order: the names of its values by key, and ``RESULTS``. A cell that
+        A row per cell, in order: the names of its values by key, and ``COLUMNS``. A cell that
         fails has its error there, and stops nobody.
 
     Raises:
@@ -48,7 +58,7 @@ def run_sweep(
 
     def over(cell: Cell, summary: Mapping[str, Any]) -> None:
         known[cell.folder] = summary
-        on_cell(cell, row_of(sweep, cell, summary, {}))
+        on_cell(cell, row_of(sweep, cell, summary, {}, {}))
 
     waiting: list[Cell] = []
     for cell in (*sweep.references.cells, *sweep.cells):
@@ -58,13 +68,11 @@ def run_sweep(
         else:
             over(cell, summary)
     if waiting:  # what stands there is not of all these cells
-        (sweep.folder / "results.csv").unlink(missing_ok=True)
+        forget(sweep)
     # Spawned, not forked: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    workers = jobs or os.cpu_count() or 1
-    with ProcessPoolExecutor(
-        min(workers, max(len(waiting), 1)), mp_context=context, initializer=_end_with_the_sweep
-    ) as pool:
+    workers = min(jobs or _fitting(waiting, data), max(len(waiting), 1))
+    with ProcessPoolExecutor(workers, context, _end_with_the_sweep) as pool:
         futures = {pool.submit(run_cell, cell, data): cell for cell in waiting}
         try:
             for future in as_completed(futures):
@@ -75,13 +83,39 @@ def run_sweep(
                 worker.kill()
             raise
     rows = [
-        row_of(sweep, cell, known[cell.folder], sweep.references.summaries(cell, known))
+        row_of(
+            sweep,
+            cell,
+            known[cell.folder],
+            sweep.references.summaries(cell, known),
+            covariates_of(cell.folder),
+        )
         for cell in sweep.cells
     ]
-    write_results(sweep, rows)
+    write_files(sweep, rows)
     if sweep.compares:
         draw_comparison(sweep, rows)
+    if report:
+        write_sweep_page(sweep, rows)
     return rows
+
+
+def _fitting(cells: Sequence[Cell], data: Path | None) -> int:
+    """How many cells at once: one per core, as far as the memory goes for the largest.
+
+    Cells of the same data, model and graph take the same; a cell that cannot be built says so when
+    it runs.
+    """
+    load, largest, seen = lru_cache(maxsize=1)(load_dataset), 1, set()
+    for cell in cells:
+        scenario = cell.loaded.scenario
+        parts = repr((scenario.data, scenario.model, scenario.topology, scenario.server))
+        if parts not in seen:
+            seen.add(parts)
+            with suppress(Exception):
+                largest = max(largest, build(cell.loaded, data, load=load).plan.memory_bytes)
+    available = psutil.virtual_memory().available
+    return max(1, min(os.cpu_count() or 1, available // largest))
 
 
 def _end_with_the_sweep() -> None:
@@ -110,7 +144,9 @@ def run_cell(cell: Cell, data: Path | None) -> dict[str, Any]:
 
     shutil.rmtree(cell.folder, ignore_errors=True)
     try:
-        return dict(run(cell.loaded, out=cell.folder, data=data, picture=False).summary)
+        summary = dict(run(cell.loaded, out=cell.folder, data=data, picture=False).summary)
+        covariates_of(cell.folder)  # here, beside other cells, and not one after the other
+        return summary
     except Exception as error:  # one cell's failure is a result of the sweep
         return {"status": "failed", "error": f"{type(error).__name__}: {error}"}
 
@@ -122,9 +158,22 @@ def _finished(cell: Cell) -> dict[str, Any] | None:
     loaded = cell.loaded
     try:
         summary: dict[str, Any] = json.loads((cell.folder / "summary.json").read_text("utf-8"))
-        same = (cell.folder / "scenario.yaml").read_text("utf-8") == dump(loaded.scenario)
+        same = _says_the_same(cell.folder / "scenario.yaml", loaded)
         for name in sources(loaded):  # a user's own module may have changed since
             same &= (cell.folder / name).read_bytes() == (loaded.folder / name).read_bytes()
     except (OSError, ValueError):
         return None
     return summary if same and summary["status"] == "done" else None
+
+
+def _says_the_same(path: Path, loaded: Loaded) -> bool:
+    """Whether a cell's file is this scenario: perhaps as of a version with fewer keys."""
+    wanted = dump(loaded.scenario)
+    if path.read_text("utf-8") == wanted:
+        return True
+    try:
+        # What it names lies beside the scenario that was asked for.
+        draft = replace(Draft.read(path), path=loaded.folder / path.name)
+        return dump(draft.loaded().scenario) == wanted
+    except ScenarioError:
+        return False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from actors.protocols.events import Work
+from actors.protocols.events import MERGES, Work
 from actors.specs import Coalition, HostSpec, PeerSpec
 from p2pfl.learner.training import Training, samples_per_round
 from p2pfl.types import InputSpec
@@ -65,7 +65,7 @@ class Timing:
 
     def __call__(self, peer: int, work: Work) -> int:
         """Nanoseconds of virtual time."""
-        if work.kind == "merge" and work.stance == "benign":
+        if work.kind in MERGES and work.stance == "benign":
             return self.merge_ns(peer, len(work.inputs))
         hostile = work.stance == "hostile"
         plain_ns = self.attack_ns[peer] if hostile else self.honest_ns[peer]

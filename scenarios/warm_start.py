@@ -94,7 +94,9 @@ def initial_model(
         return read_start(folder / wanted.path, layout)
     if wanted is not None:
         training_samples(scenario, wanted, dataset)
-    vector = initial_vector(scenario.model, dataset.shape, dataset.classes, scenario.seed)
+    vector = initial_vector(
+        scenario.model, dataset.shape, dataset.classes, scenario.all_seeds.training
+    )
     array: Float32Array = vector.numpy()
     return array
 
@@ -113,5 +115,5 @@ def training_samples(scenario: Scenario, wanted: WarmStart, dataset: Dataset) ->
             f"model.warm_start.samples must be in 1 .. {len(rest)}, the training samples that "
             f"peers have, got {wanted.samples}"
         )
-    rng = stream(scenario.seed, "warm start", "samples")
+    rng = stream(scenario.all_seeds.data, "warm start", "samples")
     return rest[stratified(dataset.labels[rest], wanted.samples, rng)]

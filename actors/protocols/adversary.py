@@ -17,18 +17,16 @@ from actors.protocols.events import (
     Note,
     Observed,
     Parcel,
-    Received,
     Returned,
+    Send,
     SetTimer,
     TimerFired,
-    Turned,
     Work,
     WorkDone,
 )
-from actors.protocols.hostility import HELD, Hostility
+from actors.protocols.hostility import Hostility
 from actors.protocols.rounds import Rounds, RoundsPeer
 from graphs.round_plan import RoundPlan
-from p2pfl.behaviours import Outgoing
 
 
 class RoundsAdversary(RoundsPeer):
@@ -46,9 +44,9 @@ class RoundsAdversary(RoundsPeer):
         listens: bool = False,
         listeners: Sequence[int] = (),
         plans: Sequence[RoundPlan] = (),
+        evaluate_every_ns: int = 0,
         mutes: bool = False,
         offers: Literal["trained", "after", "before"] = "trained",
-        hosts: Sequence[int] = (),
     ) -> None:
         """Make the machine.
 
@@ -65,18 +63,25 @@ class RoundsAdversary(RoundsPeer):
             listeners: Adversaries that listen as well, so it does not wait for theirs: two that
                 wait for one another would both miss the round.
             plans: As for a benign peer.
+            evaluate_every_ns: As for a benign peer.
             mutes: As for a benign peer, while it is one.
             offers: The same.
-            hosts: Those of ``watches`` that it is shown only while its coalition is there.
         """
         super().__init__(
-            neighbours, senders, rounds, settings, evaluate_every, mutes, offers, plans
+            neighbours,
+            senders,
+            rounds,
+            settings,
+            evaluate_every,
+            mutes,
+            offers,
+            plans,
+            evaluate_every_ns,
         )
         self.hostility = hostility
         self._me = hostility.me
         self._as_benign = (mutes, offers)
         self._watches = frozenset(watches) - {self._me}
-        self._hosts = frozenset(hosts)
         self._listens = listens
         self._listening = listens
         """Whether it does so in this round: a behaviour may want it while it attacks."""
@@ -86,14 +91,10 @@ class RoundsAdversary(RoundsPeer):
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
-        return self.hostility.passed(self._on(event, now_ns))
+        taken = self.hostility.takes(event)
+        return self.hostility.passed(self._on(event, now_ns) if taken is None else taken)
 
     def _on(self, event: Event, now_ns: int) -> Sequence[Effect]:
-        if isinstance(event, Turned):
-            self.hostility.turn(event.change)
-            return ()
-        if isinstance(event, TimerFired) and event.tag[0] == HELD:
-            return self.hostility.release(event)
         if isinstance(event, Observed):
             if event.round >= self.round:
                 self._seen.setdefault(event.round, {})[event.peer] = event.handle
@@ -101,9 +102,6 @@ class RoundsAdversary(RoundsPeer):
         if isinstance(event, Returned) and event.anew:
             self._trained = None
             self._seen.clear()
-            self.hostility.forget()
-        if isinstance(event, Received):
-            self.hostility.hear(event.envelope)
         if isinstance(event, Gone):
             self._watches -= {event.peer}
         effects = super().on(event, now_ns)
@@ -136,12 +134,12 @@ class RoundsAdversary(RoundsPeer):
         self._own = updates[0]
         told = self.neighbours if self._plan is None else self._plan.neighbours
         each = updates if len(updates) == len(self.neighbours) else updates * len(self.neighbours)
-        outgoing = [
-            Outgoing(neighbour, self.round, update)
+        sends = [
+            Send(neighbour, self.round, update)
             for neighbour, update in zip(self.neighbours, each, strict=True)
             if neighbour in told
         ]
-        return [*self.hostility.send(outgoing), *self._wait()]
+        return [*self.hostility.sends_of(sends), *self._wait()]
 
     def _timer(self, event: TimerFired) -> Sequence[Effect]:
         if event.tag != ("craft", self.round):
@@ -165,7 +163,7 @@ class RoundsAdversary(RoundsPeer):
 
     def _watched(self) -> frozenset[int]:
         """Whose training of this round it is shown."""
-        return self._watches - self._hosts.difference(self.hostility.members)
+        return self._watches - self.hostility.unseen
 
     def _craft(self) -> list[Effect]:
         watched, heard = self._watched(), []

@@ -13,8 +13,13 @@ from p2pfl.learner.conduct import Stance
 Handle: TypeAlias = object
 """The executor's reference to one object: a Ray reference, or the object itself."""
 
-WorkKind: TypeAlias = Literal["train", "offer", "craft", "merge", "instruct", "answer", "rest"]
-"""``rest`` is no work: it takes as long as training."""
+WorkKind: TypeAlias = Literal[
+    "train", "offer", "craft", "merge", "meet", "step", "instruct", "answer", "rest"
+]
+"""``meet`` is a merge for a neighbour that asked, ``step`` takes what training found; both under
+``pairwise``. ``rest`` is no work: it takes as long as training."""
+
+MERGES = ("merge", "meet")
 
 
 class Envelope(NamedTuple):
@@ -25,6 +30,8 @@ class Envelope(NamedTuple):
     round: int
     size_bytes: int
     handle: Handle
+    answers: int = 0
+    """The round of the message that it claims to answer; 0: it answers none."""
 
 
 class Parcel(NamedTuple):
@@ -149,7 +156,7 @@ class Work(NamedTuple):
     clients: tuple[int, ...] = ()
     """To whom an ``instruct`` is addressed."""
     outputs: int = 1
-    """How many updates come of it; a merge has none."""
+    """How many updates come of it; a ``merge`` has none."""
     stance: Stance = "benign"
     members: tuple[int, ...] = ()
     """An adversary's coalition at present, ascending."""
@@ -173,6 +180,8 @@ class Send(NamedTuple):
     destination: int
     round: int
     handle: Handle
+    answers: int = 0
+    """The round of the message that it answers; 0: none."""
 
 
 class SetTimer(NamedTuple):

@@ -1,9 +1,8 @@
 """What is hostile about an adversary's machine, whatever the protocol: when it attacks, whom it
 counts with, and what it does with the messages that it is about to send.
 
-A machine that can be hostile holds one: ``begin`` at the start of a round, ``send`` in place of its
-own sends, ``hear`` for what comes in, ``turn`` for ``Turned``, ``release`` for its timers, and
-``passed`` over all that it is about to return.
+A machine that can be hostile holds one. It asks ``takes`` of every event, calls ``begin`` at the
+start of a round, ``send`` in place of its own sends, and ``passed`` over all that it returns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +11,16 @@ from dataclasses import dataclass, field
 from actors.protocols.events import (
     Effect,
     Envelope,
+    Event,
     Finished,
     Handle,
     Note,
+    Received,
+    Returned,
     Send,
     SetTimer,
     TimerFired,
+    Turned,
     Work,
 )
 from graphs.events import Change
@@ -39,6 +42,8 @@ class Hostility:
     """Where its coalition is at present, ascending."""
     targets: tuple[int, ...] = ()
     """All to whom it may ever send, ascending."""
+    hosts: frozenset[int] = frozenset()
+    """Whose training it is shown only while its coalition is there."""
     possessed: bool = True
     """Whether an adversary is here."""
     attacks: bool = True
@@ -68,6 +73,11 @@ class Hostility:
         """Longest wait before it crafts, given the protocol's."""
         waits = [behaviour.wait_s for behaviour in self.conduct.behaviours]
         return min([timeout_ns, *(round(1e9 * wait) for wait in waits if wait is not None)])
+
+    @property
+    def unseen(self) -> frozenset[int]:
+        """Whose training it is not shown at present."""
+        return self.hosts.difference(self.members, (self.me,))
 
     # ------------------------------------------------------------ when
 
@@ -105,26 +115,50 @@ class Hostility:
         elif not change.peers or self.me in change.peers:
             self.attacks = change.what == "attack_start"
 
-    def forget(self) -> None:
-        """It begins anew, and no timer of before will fire."""
-        self.held.clear()
-        self.sent.clear()
-        self.heard.clear()
-
     # ------------------------------------------------------------ what
 
-    def hear(self, envelope: Envelope) -> None:
-        """Remember what came, if a behaviour may want it again."""
+    def takes(self, event: Event) -> list[Effect] | None:
+        """What it makes of an event; None: it is for the machine, whatever is remembered of it."""
+        if isinstance(event, Turned):
+            self.turn(event.change)
+            return []
+        if isinstance(event, TimerFired) and event.tag[0] == HELD:
+            return self._release(event.tag[1])
+        if isinstance(event, Received):
+            self._hear(event.envelope)
+        elif isinstance(event, Returned) and event.anew:  # and no timer of before will fire
+            self.held.clear()
+            self.sent.clear()
+            self.heard.clear()
+        return None
+
+    def _hear(self, envelope: Envelope) -> None:
         depth = self._depth
         if depth and envelope.round <= self.round + depth:
             self.heard.setdefault(envelope.round, {})[envelope.source] = envelope.handle
             _forget_before(self.heard, self.round - depth)
 
+    def _release(self, number: int) -> list[Effect]:
+        """What was held back until now."""
+        effects = _sends(self.held.pop(number, ()))
+        if self.finished and not self.held:
+            effects.append(Finished())
+        return effects
+
+    def sends_of(self, sends: Sequence[Send]) -> list[Effect]:
+        """The machine's own sends; in a round as a benign peer as they are."""
+        if self.stance == "benign":
+            return list(sends)
+        return self.send(
+            [Outgoing(s.destination, s.round, s.handle, answers=s.answers) for s in sends]
+        )
+
     def send(self, outgoing: Sequence[Outgoing]) -> list[Effect]:
         """Send these, or what the behaviours make of them."""
         effects: list[Effect] = []
         if self._depth:
-            self.sent[self.round] = {each.destination: each.message for each in outgoing}
+            crafted = {each.destination: each.message for each in outgoing}
+            self.sent.setdefault(self.round, {}).update(crafted)
             _forget_before(self.sent, self.round - self._depth)
         scene = Scene(self.me, self.round, self.seed, self.targets, self.sent, self.heard)
         for behaviour in self.conduct.behaviours if self.stance == "hostile" else ():
@@ -140,13 +174,6 @@ class Hostility:
                 effects.append(SetTimer(after_ns, (HELD, self.ordinal)))
             else:
                 effects += _sends(together)
-        return effects
-
-    def release(self, event: TimerFired) -> list[Effect]:
-        """What was held back until now."""
-        effects = _sends(self.held.pop(event.tag[1], ()))
-        if self.finished and not self.held:
-            effects.append(Finished())
         return effects
 
     def crafts(self, heard: Iterable[int]) -> list[Effect]:
@@ -182,7 +209,7 @@ class Hostility:
 
 
 def _sends(outgoing: Sequence[Outgoing]) -> list[Effect]:
-    return [Send(each.destination, each.round, each.message) for each in outgoing]
+    return [Send(each.destination, each.round, each.message, each.answers) for each in outgoing]
 
 
 def _forget_before(past: dict[int, dict[int, Handle]], round_: int) -> None:

@@ -35,6 +35,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.measuring import Measuring
 from graphs.round_plan import RoundPlan
 
 
@@ -70,6 +71,7 @@ class RoundsPeer:
         mutes: bool = False,
         offers: Literal["trained", "after", "before"] = "trained",
         plans: Sequence[RoundPlan] = (),
+        evaluate_every_ns: int = 0,
     ) -> None:
         """Make the machine.
 
@@ -86,6 +88,7 @@ class RoundsPeer:
                 training or before it. What is offered before is under way while the peer trains.
             plans: For each round, whom of these it hears and tells then, and who rests; none: all
                 of them, and nobody rests.
+            evaluate_every_ns: Evaluate by virtual time instead: see ``Measuring``.
         """
         self.neighbours = tuple(neighbours)
         self.rounds = rounds
@@ -93,7 +96,8 @@ class RoundsPeer:
         self.round = 0
         self._done = 0
         self._timeout_ns = round(settings.timeout_s * 1e9)
-        self._evaluate_every = evaluate_every
+        self._measuring = Measuring(every=evaluate_every, every_ns=evaluate_every_ns)
+        self._now_ns = 0
         self._mutes = mutes
         self._offers = offers
         self._own: Handle | None = None
@@ -112,6 +116,7 @@ class RoundsPeer:
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
+        self._now_ns = now_ns
         if isinstance(event, Received):
             return self._receive(event.envelope)
         if isinstance(event, WorkDone):
@@ -282,11 +287,11 @@ class RoundsPeer:
         self._done = self.round
         effects: list[Effect] = [Note("round_end", self.round)]
         last = self.round >= self.rounds
-        if self._evaluate_every and (last or self.round % self._evaluate_every == 0):
+        if self._measuring.due(self.round, self._now_ns, last):
             effects.append(Evaluate(self.round))
         return [*effects, Finished()] if last else [*effects, *self._next_round()]
 
     def _conclude(self) -> list[Effect]:
         done = self._done  # not the round before: after a time away it leaves some out
         effects: list[Effect] = [Note("budget_spent", done), Conclude(done)]
-        return [*effects, Evaluate(done)] if self._evaluate_every else effects
+        return [*effects, Evaluate(done)] if self._measuring.ever else effects

@@ -24,15 +24,13 @@ from actors.protocols.events import (
     Send,
     SetTimer,
     TimerFired,
-    Turned,
     Work,
     WorkDone,
 )
-from actors.protocols.hostility import HELD, Hostility
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from graphs.round_plan import RoundPlan
-from p2pfl.behaviours import Outgoing
 
 
 class ServerPeer(RoundsPeer):
@@ -46,6 +44,7 @@ class ServerPeer(RoundsPeer):
         evaluate_every: int = 1,
         individual: bool = False,
         plans: Sequence[RoundPlan] = (),
+        evaluate_every_ns: int = 0,
     ) -> None:
         """Make the machine.
 
@@ -56,9 +55,18 @@ class ServerPeer(RoundsPeer):
             evaluate_every: Ask for an evaluation after each so many rounds, and after the last.
             individual: Whether each participant gets an instruction of its own.
             plans: For each round, who rests; none: nobody.
+            evaluate_every_ns: Evaluate by virtual time instead: see ``Measuring``.
         """
         clients = participation.clients
-        super().__init__(clients, clients, rounds, settings, evaluate_every, plans=plans)
+        super().__init__(
+            clients,
+            clients,
+            rounds,
+            settings,
+            evaluate_every,
+            plans=plans,
+            evaluate_every_ns=evaluate_every_ns,
+        )
         self._participation = participation
         self._individual = individual
         self._told: tuple[int, ...] = ()
@@ -162,7 +170,6 @@ class ClientAdversary(ClientPeer):
         participation: Participation,
         timeout_s: float,
         watches: Sequence[int] = (),
-        hosts: Sequence[int] = (),
     ) -> None:
         """Make the machine.
 
@@ -173,7 +180,6 @@ class ClientAdversary(ClientPeer):
             participation: Who takes part in which round: it waits for nobody else.
             timeout_s: Longest wait for them, in virtual seconds from when it has trained.
             watches: Whose training of each round it may see.
-            hosts: Those of them that it is shown only while its coalition is there.
         """
         super().__init__(server)
         self.hostility = hostility
@@ -181,32 +187,26 @@ class ClientAdversary(ClientPeer):
         self._participation = participation
         self._timeout_ns = round(timeout_s * 1e9)
         self._watches = frozenset(watches) - {self._me}
-        self._hosts = frozenset(hosts)
         self._seen: dict[int, dict[int, Handle]] = {}
         self._trained: Handle | None = None
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
-        return self.hostility.passed(self._on(event, now_ns))
+        taken = self.hostility.takes(event)
+        return self.hostility.passed(self._on(event, now_ns) if taken is None else taken)
 
     def _on(self, event: Event, now_ns: int) -> Sequence[Effect]:
-        if isinstance(event, Turned):
-            self.hostility.turn(event.change)
-            return ()
         if isinstance(event, Observed):
             if event.round >= self.round:
                 self._seen.setdefault(event.round, {})[event.peer] = event.handle
             return self._craft_if_complete()
         if isinstance(event, TimerFired):
-            if event.tag[0] == HELD:
-                return self.hostility.release(event)
             if event.tag != ("craft", self.round) or self._trained is None:
                 return ()
             return [Note("craft_timeout", self.round), self._craft()]
         if isinstance(event, Returned) and event.anew:
             self._trained = None
             self._seen.clear()
-            self.hostility.forget()
         if isinstance(event, Gone) and event.peer != self._server:
             self._watches -= {event.peer}
             return self._craft_if_complete()
@@ -218,9 +218,7 @@ class ClientAdversary(ClientPeer):
         return self.hostility.begin(self.round)
 
     def _put(self, update: Handle) -> list[Effect]:
-        if self.hostility.stance == "benign":
-            return super()._put(update)
-        return self.hostility.send([Outgoing(self._server, self.round, update)])
+        return self.hostility.sends_of([Send(self._server, self.round, update)])
 
     def _done(self, event: WorkDone) -> Sequence[Effect]:
         if event.kind == "craft" or self.hostility.stance == "benign":
@@ -238,7 +236,7 @@ class ClientAdversary(ClientPeer):
 
     def _watched(self) -> frozenset[int]:
         """Whose training of this round it is shown."""
-        return self._watches - self._hosts.difference(self.hostility.members)
+        return self._watches - self.hostility.unseen
 
     def _craft(self) -> Work:
         watched, seen = self._watched(), self._seen.pop(self.round, {})

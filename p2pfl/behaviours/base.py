@@ -21,6 +21,8 @@ class Outgoing(NamedTuple):
     """A handle: it is passed on, never looked into."""
     after_ns: int = 0
     """How long it is held back."""
+    answers: int = 0
+    """As of the message itself: which round's ask it answers, where peers ask one another."""
 
 
 Messages: TypeAlias = Mapping[int, object]

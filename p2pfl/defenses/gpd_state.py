@@ -33,7 +33,8 @@ class GpdState:
     @classmethod
     def begun(cls, gpd: "Gpd", view: Neighbourhood) -> "GpdState":
         """Before the first merge, whose start is where all began."""
-        initial, p, first = view.start, view.model.layout.p, view.round
+        initial, p = view.start, view.model.layout.p
+        first = view.round if view.merge is None else view.merge
         judges = gpd.judge.judges
         origin = sketch(initial[:p].cpu().numpy(), gpd.sketch) if judges else np.zeros(0)
         # What is sent before training first says something in the second round.

@@ -41,10 +41,13 @@ class Step:
         self._own = view.own
         if not gpd.early and not _finite(view.own[: self._p]):
             self._own = view.start  # a local step that diverged is none
-        self._rounds = [view.round - age for age in view.staleness]
+        # Where peers go their own pace, their rounds cannot be compared: what comes is of now.
+        self._now = view.round if view.merge is None else view.merge
+        self._ages = view.staleness if view.merge is None else (0,) * len(view.senders)
+        self._rounds = [self._now - age for age in self._ages]
         self._weights = [gpd.gain * weight for weight in view.mixing]
         self._here = compared(gpd.wire, view.start, self._own, state.initial)
-        self._memory = state.memory.with_own(view.round, self._here)
+        self._memory = state.memory.with_own(self._now, self._here)
         # Looked up only where it is asked for: it may be a copy.
         last = self._memory.lasts(view.senders) if gpd.wire == "gradient" else view.received
         self._rows = rows(gpd.wire, view.received, last)
@@ -54,12 +57,12 @@ class Step:
         gpd, view, state = self._gpd, self._view, self._state
         notice = EXCLUDES.format(view.me)
         told = [self._judges and meta.get(notice, 0) > 0 for meta in view.meta]
-        record = state.record.heard(view.senders, self._weights, told, view.staleness)
+        record = state.record.heard(view.senders, self._weights, told, self._ages)
         live = record.live()
         record, fresh, refused, lengths = self._recorded(record, live)
-        found = evidence(record) if is_due(record, view.round, gpd.memory) else None
+        found = evidence(record) if is_due(record, self._now, gpd.memory) else None
         record, flagged = self._judged(record, found, refused)
-        record = record.pruned(view.round, gpd.memory)
+        record = record.pruned(self._now, gpd.memory)
         remain = live - flagged
         sound = [k for k in fresh if view.senders[k] not in refused]
         parameters = self._mixed(record, fresh, sound, live, flagged)
@@ -112,18 +115,17 @@ class Step:
         last, senders = record.newest.total, list(view.senders)
         fresh = list(range(len(senders)))
         if gpd.early:
-            record = record.with_own(view.round, sums(gpd.wire, own, last, origin))
+            record = record.with_own(self._now, sums(gpd.wire, own, last, origin))
             fresh = [k for k in fresh if record.usable(senders[k], self._rounds[k])]
             some = [senders[k] for k in fresh]
             totals = sums(gpd.wire, came, record.sums_of(senders), origin)
             totals = totals if len(fresh) == len(totals) else totals[fresh]
             news = record.news(some, [self._rounds[k] for k in fresh], totals)
-            # Before the first round no aggregated gradient is known.
-            length = record.newest.step if view.round > record.first else self._local_step()
+            length = self._own_length(record)
         else:
             weights = [w * (s in live) for w, s in zip(self._weights, senders, strict=True)]
-            record = record.with_own(view.round, last + own + np.array(weights) @ (came - own))
-            news = record.news_of_a_round(senders, view.round, came, own)
+            record = record.with_own(self._now, last + own + np.array(weights) @ (came - own))
+            news = record.news_of_a_round(senders, self._now, came, own)
             length = float(np.sqrt(own @ own))
         limit = gpd.guard * max(length, _SMALL) if self._judges else inf
         record, refused = record.taken(news, limit)
@@ -145,6 +147,14 @@ class Step:
             own, *made = [sketch(vector, gpd.sketch) for vector in vectors]
         return own, np.array(made).reshape(len(made), size)
 
+    def _own_length(self, record: Record) -> float:
+        """The length of an own gradient, for the guard; infinite where none is known."""
+        if self._view.merge is not None:
+            # Between two merges there may have been no step at all: the longest that is remembered.
+            return max(own.step for own in record.own.values()) or inf
+        # Before the first round no aggregated gradient is known.
+        return record.newest.step if self._now > record.first else self._local_step()
+
     def _local_step(self) -> float:
         step = self._view.own[: self._p].double() - self._view.start[: self._p]
         return float(torch.linalg.vector_norm(step))
@@ -153,12 +163,12 @@ class Step:
         self, record: Record, found: Evidence | None, refused: set[int]
     ) -> tuple[Record, set[int]]:
         """The record with the verdicts of this round, and who is excluded by them."""
-        gpd, view = self._gpd, self._view
+        gpd = self._gpd
         flagged = {sender for sender in refused if not record.edges[sender].excluded}
         if found is not None:
             most = 0 if gpd.readmit == "off" else gpd.readmissions
             record, suspects = checked(record, found, gpd.judge, refused, most)
-            record = next_window(record, found.senders, view.round + gpd.pause, gpd.window)
+            record = next_window(record, found.senders, self._now + gpd.pause, gpd.window)
             flagged |= suspects
         return excluding(record, flagged), flagged
 
@@ -169,7 +179,7 @@ class Step:
     ) -> Float[Tensor, " p"]:
         """The local step, and the inflow over the edges that remain."""
         if not live & flagged:
-            silent = live - {self._view.senders[k] for k in fresh}
+            silent = live - {self._view.senders[k] for k in fresh} if self._goes_on else set()
             total = self._by_rows(fresh, live)
             if flows := self._flows(record, [], silent):
                 total = added(total, flows).float()
@@ -192,6 +202,12 @@ class Step:
             total = mixed(total, matrix[:, : self._p], here, weights)
         return total
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether of a neighbour that is not heard the last difference goes on flowing: where peers
+        go their own pace, not to be heard is no loss."""
+        return self._gpd.early and self._view.merge is None
+
     def _compared(self, k: int) -> Vector:
         """(d,) the own vector of a row's round."""
         return self._memory.own_at(self._rounds[k]) if self._gpd.early else self._here
@@ -207,11 +223,11 @@ class Step:
             if view.senders[k] in senders:
                 there, here = self._rows[k, :p], self._compared(k)[:p]
                 flows[view.senders[k]] = Flow(view.senders[k], there, here, self._weight(k))
-        for sender in senders if self._gpd.early else ():
+        for sender in senders if self._goes_on else ():
             edge, last = record.edges[sender], memory.last(sender)
             if sender in flows or last is None or edge.newest is None:
                 continue
-            if edge.newest > view.round - self._gpd.memory:
+            if edge.newest > self._now - self._gpd.memory:
                 weight = sign(self._gpd.wire) * edge.weight
                 flows[sender] = Flow(sender, last[:p], memory.own_at(edge.newest)[:p], weight)
         return [flows[sender] for sender in sorted(flows)]
@@ -234,7 +250,7 @@ class Step:
     def _remembered(self, record: Record, sound: list[int]) -> Memory:
         """The vectors that later rounds may need, given the record that is kept."""
         gpd, view = self._gpd, self._view
-        keeps_all, since = gpd.wire == "gradient", view.round - gpd.memory
+        keeps_all, since = gpd.wire == "gradient", self._now - gpd.memory
         some = sound if keeps_all or (gpd.early and gpd.memory > 1) else []
         return self._memory.updated(
             heard=[view.senders[k] for k in some],

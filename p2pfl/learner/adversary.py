@@ -75,14 +75,14 @@ class AdversarialLearner(Learner):
         # What all members share is poisoned alike by each of them.
         shared = attack.shared_samples() is not None
         who: tuple[int | str, ...] = ("shared", *self._number) if shared else (peer,)
-        rng = stream(bench.seed, "poison", *who)
+        rng = stream(bench.attack_seed, "poison", *who)
         self._true, self._clean = _split(data, poisoned_classes)
         self._poisoned = self._attack.poison(self._clean, rng)
         self._momentum_before = self._momentum
         self._conduct = conduct
         self._targets = targets
         self._members = members
-        self._scene = Scene(peer, 0, bench.seed, targets)
+        self._scene = Scene(peer, 0, bench.attack_seed, targets)
         self._several = attack.equivocates or any(b.several for b in conduct.behaviours)
         self._sent_before: list[Vector] = []  # by target
 
@@ -112,7 +112,7 @@ class AdversarialLearner(Learner):
         """
         count = len(self._targets) if self._several else 1
         if not self._targets or not self._hostile:
-            honest = self._start if self._wire.early else self._model
+            honest = self._start if self._wire.early and not self._pairwise else self._model
             return self._messages([honest] * count, round_)
         shown = zip(visible_ids, visible, strict=True)
         usable = self._usable(((peer, round_, u) for peer, u in shown), self._kind)
@@ -142,7 +142,7 @@ class AdversarialLearner(Learner):
         )
         # One stream for the coalition, so that its members agree without talking.
         purpose = "attack" if part == 0 else f"attack_{part}"
-        rng = stream(self._bench.seed, purpose, round_, *self._number)
+        rng = stream(self._bench.attack_seed, purpose, round_, *self._number)
         rows, self._attack_state[part] = self._attack.craft(view, self._attack_state[part], rng)
         name = type(self._attack).__name__
         if rows.ndim != 2 or len(rows) != len(self._targets):

@@ -14,7 +14,7 @@ from p2pfl.learner.conduct import Stance
 from p2pfl.learner.evaluation import Evaluation, evaluate
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.strategies.types import Strategy
-from p2pfl.types import Backdoor, Float32Array, InputSpec, Matrix, Samples, Update, Vector
+from p2pfl.types import Backdoor, Float32Array, InputSpec, Matrix, Pace, Samples, Update, Vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,18 @@ class Workbench:
     quick_test: Samples
     quick_backdoor: Backdoor | None
     """The same two for evaluations before the last round; they may be fewer."""
-    rounds: int
+    rounds: int | None
+    """None: until the run ends."""
     training: Training
     seed: int
+    attack_seed: int
+    """Of what adversaries draw for their attack; their training draws from ``seed``."""
     on_shortfall: OnShortfall
     strategy: Strategy[Any] | None = None
     """The method of a server and its clients; None among peers."""
     keeps_prepared: frozenset[int] = frozenset()
     """Peers whose last merge gives what was made of their own message."""
+    pace: Pace = "rounds"
 
 
 class Holder:
@@ -65,7 +69,7 @@ class Holder:
         """
         bench = self._bench
         test, backdoor = bench.test, bench.backdoor
-        if round_ < bench.rounds and not self._concluded:
+        if (bench.rounds is None or round_ < bench.rounds) and not self._concluded:
             test, backdoor = bench.quick_test, bench.quick_backdoor
         return evaluate(bench.trainer.flat, self._model, test, backdoor)
 

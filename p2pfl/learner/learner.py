@@ -18,6 +18,7 @@ from torch import Tensor
 from p2pfl.defenses.shortfall import guarantee_missing, merge_or_fall_back
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
+from p2pfl.learner.part import Part
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
 from p2pfl.strategies.types import Assignment, claims
@@ -26,6 +27,7 @@ from p2pfl.types import (
     Defense,
     Guide,
     Kind,
+    Merge,
     Neighbourhood,
     Samples,
     Steer,
@@ -51,7 +53,7 @@ class Learner(Holder):
         self,
         peer: int,
         bench: Workbench,
-        data: Samples,
+        data: Samples | Part,
         model: Vector,
         defense: Defense[Any],
         mixing: Mapping[int, float],
@@ -63,7 +65,7 @@ class Learner(Holder):
         Args:
             peer: Its id.
             bench: What it shares with others.
-            data: Its own training samples.
+            data: Its own training samples, or which of its process's they are.
             model: (d,) where all peers start.
             defense: How it merges.
             mixing: The mixing weight of each peer that sends to it.
@@ -71,14 +73,20 @@ class Learner(Holder):
             mixings: The mixing weights of each round, where rounds differ.
         """
         super().__init__(peer, bench, model)
-        self._data = data
-        self._claimed = len(data.labels)
+        self._own_data = data
+        self._own_samples = len(data.rows if isinstance(data, Part) else data.labels)
+        self._claimed = self._own_samples
         self._initial = model
-        self._sent = self._model
+        self._sent = model
         self._momentum: Vector | None = None
         self._loss = 0.0
         self._memory: Any = None
         self._answers: Mapping[str, float] = {}
+        self._found: Vector | None = None
+        """What training found and ``step`` has not taken yet: ``pairwise``."""
+        self._last_step: Vector | None = None
+        self._before_start = self._model
+        self._merges = 0
         self._defense = defense
         self._wire = wire or defense
         self._state = defense.init(len(model))
@@ -86,16 +94,27 @@ class Learner(Holder):
         self._mixings = mixings
         self._kind: Kind = bench.strategy.sends if bench.strategy else "model"
         batch = bench.training.batch_size
-        steps = bench.training.steps(len(data.labels))
-        epochs = bench.training.local_epochs or steps * batch / len(data.labels)
+        steps = bench.training.steps(self._own_samples)
+        epochs = bench.training.local_epochs or steps * batch / self._own_samples
         self._meta = {"local_epochs": float(epochs), "batch_size": float(batch)}
 
     def train(self, round_: int) -> tuple[Update, TrainingLoss]:
         """One round of local training. Gives the trained model: what a benign peer sends, unless
-        its defense sends ``early`` or ``encodes``."""
-        self._start = self._model
-        self._model = self._trained(round_, self._start)
-        return self._update(self._model, round_), TrainingLoss(loss=self._loss)
+        its defense sends ``early`` or ``encodes``. Under ``pairwise`` it is then up to ``step``."""
+        self._before_start, self._start = self._before(), self._model
+        trained = self._trained(round_, self._start)
+        if self._pairwise:
+            self._found = trained
+        else:
+            self._model = trained
+        return self._update(trained, round_), TrainingLoss(loss=self._loss)
+
+    def step(self) -> None:
+        """Add what the last training found to the model, which may have been merged meanwhile."""
+        assert self._found is not None
+        found, self._found = self._found, None
+        self._last_step = found - self._start
+        self._model = self._moved(self._start, found)
 
     def answer(self, round_: int, instruction: Update) -> tuple[Update, TrainingLoss]:
         """As a client: train as the server's strategy has it. Gives what a benign client sends."""
@@ -121,7 +140,7 @@ class Learner(Holder):
             plain=partial(self._trained, round_),
         )
         answers = strategy.answers(given)
-        self._claimed = len(self._data.labels) if any(answers) else 0
+        self._claimed = self._own_samples if any(answers) else 0
         self._answers = claims(answers)
         # To an attack a gradient is what a model differs by from zero.
         sends_models = strategy.sends == "model"
@@ -134,10 +153,11 @@ class Learner(Holder):
 
     def offer(self, round_: int) -> Update:
         """What a benign peer sends where the defense has a say in it. Before ``train`` if the
-        defense sends early, else behind it."""
-        if self._wire.early:
+        defense sends early, else behind it. Under ``pairwise`` the model as it is now."""
+        if self._wire.early and not self._pairwise:
             self._start = self._model
-        offered = self._encoded(self._model, self._sent, round_)
+        start = self._before() if self._pairwise else self._start
+        offered = self._encoded(self._model, self._sent, round_, start)
         self._sent = self._model.clone()
         return offered
 
@@ -166,21 +186,62 @@ class Learner(Holder):
             updates: What came, unchecked: a hostile message never raises here.
             prepared: What was made of each update, and last of this peer's own message; or nothing.
         """
+        if not self._pairwise:
+            merge, decision = self._merged(
+                self._model, self._start, round_, senders, claimed, updates, prepared
+            )
+            self._model = merge.model
+            return decision
+        # It has sent the model that its round began with; that may have moved since.
+        own = self._start
+        merge, decision = self._merged(
+            own, self._before_start, round_, senders, claimed, updates, prepared
+        )
+        self._model = self._moved(own, merge.model)
+        return decision
+
+    def meet(
+        self,
+        round_: int,
+        senders: Sequence[int],
+        claimed: Sequence[int],
+        updates: Sequence[object],
+        prepared: Sequence[Artifact] = (),
+    ) -> Decision:
+        """As ``merge``, from the model as it is now: for a neighbour that has asked for it."""
+        merge, decision = self._merged(
+            self._model, self._before(), round_, senders, claimed, updates, prepared
+        )
+        self._model = merge.model
+        return decision
+
+    def _merged(
+        self,
+        own: Vector,
+        start: Vector,
+        round_: int,
+        senders: Sequence[int],
+        claimed: Sequence[int],
+        updates: Sequence[object],
+        prepared: Sequence[Artifact],
+    ) -> tuple[Merge, Decision]:
         wire = self._wire
+        own_pace = self._bench.pace != "rounds"
+        self._merges += own_pace
         good = self._usable(zip(senders, claimed, updates, strict=True), wire.sends, wire.companion)
         made = dict(zip(senders, prepared, strict=False))
         mixing = self._mixings[round_ - 1] if self._mixings else self._mixing
         view = Neighbourhood(
             me=self.peer,
             round=round_,
-            own=self._model,
-            start=self._start,
+            own=own,
+            start=start,
             received=self._stack([update.vector for _, _, update in good]),
             senders=tuple(sender for sender, _, _ in good),
             staleness=tuple(round_ - claim for _, claim, _ in good),
             mixing=tuple(mixing[sender] for sender, _, _ in good),
             samples=tuple(update.samples for _, _, update in good),
-            own_samples=len(self._data.labels),
+            own_samples=self._own_samples,
             meta=tuple(update.meta for _, _, update in good),
             model=self._bench.trainer.functional,
             inputs=self._bench.inputs,
@@ -191,19 +252,19 @@ class Learner(Holder):
             own_meta=self._meta,
             prepared=[made[sender] for sender, _, _ in good] if prepared else (),
             own_prepared=prepared[-1] if prepared else {},
+            merge=self._merges if own_pace else None,
         )
         merge, self._state, shortfall = merge_or_fall_back(
             self._defense, view, self._state, self._bench.on_shortfall
         )
         rows = len(view.senders)
         check_merge(merge, rows, len(view.own), f"{type(self._defense).__name__}.merge")
-        self._model = merge.model
         missing = None if shortfall else guarantee_missing(self._defense, rows + 1)
         rejected = set(senders) - set(view.senders)
         decision = decided(merge, view.senders, view.staleness, rejected, shortfall, missing)
         if round_ == self._bench.rounds and self.peer in self._bench.keeps_prepared:
-            return replace(decision, prepared=view.own_prepared)
-        return decision
+            decision = replace(decision, prepared=view.own_prepared)
+        return merge, decision
 
     def state(self) -> dict[str, Any]:
         """The vectors, the momentum, and the state of the defense and of the client's half."""
@@ -215,6 +276,10 @@ class Learner(Holder):
             "memory": self._memory,
             "answers": dict(self._answers),
             "defense": self._state,
+            "found": self._found,
+            "last_step": self._last_step,
+            "before_start": self._before_start,
+            "merges": self._merges,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -227,6 +292,10 @@ class Learner(Holder):
         self._memory = state["memory"]
         self._answers = state["answers"]
         self._state = state["defense"]
+        self._found = state["found"]
+        self._last_step = state["last_step"]
+        self._before_start = state["before_start"]
+        self._merges = state["merges"]
 
     # ------------------------------------------------------------ what an adversary does otherwise
 
@@ -267,6 +336,28 @@ class Learner(Holder):
 
     # ------------------------------------------------------------ helpers
 
+    @property
+    def _pairwise(self) -> bool:
+        return self._bench.pace == "pairwise"
+
+    def _before(self) -> Vector:
+        """Under ``pairwise``: what the model would be without the last step. Where messages stand
+        for models before a step, the model itself."""
+        if self._last_step is None or self._wire.early:
+            return self._model
+        return self._model - self._last_step
+
+    def _moved(self, here: Vector, there: Vector) -> Vector:
+        """The model, moved as from here to there; there itself, if the model is still here."""
+        if torch.equal(self._model, here):
+            return there
+        return self._model + (there - here)
+
+    @property
+    def _data(self) -> Samples:
+        data = self._own_data
+        return data.samples() if isinstance(data, Part) else data
+
     def _trained(
         self,
         round_: int,
@@ -281,8 +372,9 @@ class Learner(Holder):
     def _tensor(self, vector: np.ndarray[Any, np.dtype[np.float32]]) -> Vector:
         return torch.from_numpy(vector.copy()).to(self._model.device)
 
-    def _update(self, vector: Vector, round_: int) -> Update:
-        """A model as it is."""
+    def _update(self, vector: Vector, round_: int, start: Vector | None = None) -> Update:
+        """A model as it is. ``start``: from where its training began; None: as the last one's."""
+        start = self._start if start is None else start
         # A copy: a method may work in place on its own model, and what was sent stays what it was.
         return Update(
             vector=vector.cpu().numpy().copy(),
@@ -290,15 +382,17 @@ class Learner(Holder):
             round=round_,
             samples=self._claims(),
             meta={**self._meta, **self._answers},
-            companion=self._start.cpu().numpy().copy() if self._wire.companion else None,
+            companion=start.cpu().numpy().copy() if self._wire.companion else None,
         )
 
-    def _encoded(self, model: Vector, previous: Vector, round_: int) -> Update:
+    def _encoded(
+        self, model: Vector, previous: Vector, round_: int, start: Vector | None = None
+    ) -> Update:
         """A model as it travels under a defense that encodes."""
-        wire = self._wire
-        vector = wire.encode(model, self._start, previous, self._initial)
+        wire, start = self._wire, self._start if start is None else start
+        vector = wire.encode(model, start, previous, self._initial)
         meta = {**self._meta, **self._defense.attach(self._state)}
-        return replace(self._update(vector, round_), kind=wire.sends, meta=meta)
+        return replace(self._update(vector, round_, start), kind=wire.sends, meta=meta)
 
     def _usable(
         self, messages: Iterable[tuple[int, int, object]], kind: Kind, both: bool = False
@@ -312,4 +406,5 @@ class Learner(Holder):
     def _own_loss(self, vector: Vector) -> float:
         with torch.no_grad():
             functional = self._bench.trainer.functional
-            return float(functional.loss(vector, self._data.inputs, self._data.labels))
+            data = self._data
+            return float(functional.loss(vector, data.inputs, data.labels))

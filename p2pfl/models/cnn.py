@@ -16,6 +16,7 @@ from typing import Literal
 from torch import nn
 
 from p2pfl.errors import ScenarioError
+from p2pfl.models.pooling import HalvingMaxPool
 from p2pfl.models.shapes import at_least, image, text
 from p2pfl.models.warm_start import Warmable
 
@@ -54,10 +55,10 @@ class Cnn(Warmable):
         return nn.Sequential(
             nn.Conv2d(colours, first, self.kernel, padding=self.padding),
             nn.ReLU(),
-            nn.MaxPool2d(2),
+            HalvingMaxPool(),
             nn.Conv2d(first, second, self.kernel, padding=self.padding),
             nn.ReLU(),
-            nn.MaxPool2d(2),
+            HalvingMaxPool(),
             nn.Flatten(),
             nn.Linear(second * rows * columns, self.hidden),
             nn.ReLU(),

@@ -16,6 +16,7 @@ from typing import Literal
 
 from torch import nn
 
+from p2pfl.models.pooling import HalvingMaxPool
 from p2pfl.models.shapes import padding_to_32x32
 from p2pfl.models.warm_start import Warmable
 
@@ -42,10 +43,10 @@ def up_to_84(channels: int, padding: int) -> tuple[nn.Module, ...]:
     return (
         nn.Conv2d(channels, 6, 5, padding=padding),  # 28x28
         nn.ReLU(),
-        nn.MaxPool2d(2),  # 14x14
+        HalvingMaxPool(),  # 14x14
         nn.Conv2d(6, 16, 5),  # 10x10
         nn.ReLU(),
-        nn.MaxPool2d(2),  # 5x5
+        HalvingMaxPool(),  # 5x5
         nn.Flatten(),
         nn.Linear(16 * 5 * 5, 120),
         nn.ReLU(),

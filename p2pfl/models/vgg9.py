@@ -17,6 +17,7 @@ from typing import Literal
 from torch import nn
 
 from p2pfl.errors import ScenarioError
+from p2pfl.models.pooling import HalvingMaxPool
 from p2pfl.models.shapes import above_zero, image, scaled, text
 from p2pfl.models.warm_start import Warmable
 
@@ -60,6 +61,6 @@ class Vgg9(Warmable):
                 nn.init.zeros_(convolution.get_parameter("bias"))
                 layers += [convolution, nn.ReLU()]
                 channels = scaled(wanted, self.width)
-            layers.append(nn.MaxPool2d(2))
+            layers.append(HalvingMaxPool())
         pixels = (height // _SHRINKS) * (width // _SHRINKS)
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * pixels, classes))

@@ -3,8 +3,6 @@
 from typing import Literal
 
 from jaxtyping import Float64
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 from torch import Tensor
 
 
@@ -17,6 +15,10 @@ def joined(
         distances: Shape (n, n), n >= 2, symmetric, finite, with zeros on the diagonal.
         method: Distance of two clusters: of their farthest members, or of their nearest.
     """
+    # Here, as few runs cluster: importing them takes every process a quarter of a second.
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
     clusters = [[i] for i in range(len(distances))]
     steps = []
     for step in linkage(squareform(distances.cpu().numpy(), checks=False), method):

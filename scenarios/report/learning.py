@@ -13,6 +13,9 @@ _MOST_TIMES = 200
 _FEW_ROUNDS = 30
 """Up to so many, means have a mark at each round."""
 
+_FEW_PEERS = 30
+"""Above so many, single peers are fainter."""
+
 Over = Literal["round", "time"]
 
 
@@ -22,26 +25,29 @@ def curves(run: RunFolder, series: Series, what: str, over: Over) -> Chart:
 
     marked = over == "round" and len(np.unique(series.round)) <= _FEW_ROUNDS
     at = "round %{x}" if over == "round" else "at %{x:.2f} s"
-    traces = []
+    each: list[Chart] = []
+    means: list[Chart] = []
     for group, style in STYLES.items():
         peers = [peer for peer in run.groups if run.groups[peer] == group]
         rounds, times, peer, value = chained(series, peers)
         if not len(value):
             continue
         x, mean = mean_of(series, peers, over)
-        traces += [
+        each.append(
             go.Scatter(
                 x=single(rounds if over == "round" else times),
                 y=percent(value),
                 customdata=peer,
                 mode="lines",
                 line={"color": style.colour, "width": 1},
-                opacity=0.45,
+                opacity=0.45 if len(run.groups) <= _FEW_PEERS else 0.2,
                 hovertemplate=f"peer %{{customdata}}, {run.label(group)}<br>{at}: "
                 "%{y:.1f} %<extra></extra>",
                 showlegend=False,
                 legendgroup=group,
-            ),
+            )
+        )
+        means.append(
             go.Scatter(
                 x=single(x),
                 y=percent(mean),
@@ -52,11 +58,13 @@ def curves(run: RunFolder, series: Series, what: str, over: Over) -> Chart:
                 hovertemplate=f"mean, {run.label(group)}<br>{at}: %{{y:.1f}} %<extra></extra>",
                 name=f"{run.label(group)} ({len(peers)})",
                 legendgroup=group,
-            ),
-        ]  # fmt: skip
+            )
+        )  # fmt: skip
     top = max(5.0, 104 * float(series.value.max()))
     title = "round" if over == "round" else "virtual time (s)"
     ticks = whole(series.round) if over == "round" else {}
+    # The means in front of all peers.
+    traces = each + means
     return chart(traces, title, f"{what} (%)", yaxis_range=[-2, min(102.0, top)], xaxis=ticks)
 
 

@@ -1,8 +1,12 @@
 "use strict";
-// Draws the charts one after the other, so that the page can be read and scrolled meanwhile.
+// Draws the charts one after the other: first those in view, then, whenever nothing else is to be
+// done, the next one of the rest, so that the page can be read, scrolled and printed meanwhile.
 
 const PRINTED_PX = 680;  // what fits on A4 and on Letter
-const PRINTED_SHARE = 0.75;  // of a chart's height: two of them on a page
+const PRINTED_SHARE = 0.75;  // of a chart's height: two of them on a page; of one with a slider, all
+const page = document.documentElement;
+const undrawn = new Set(document.querySelectorAll(".panel:has(.packed)"));
+const inView = new Set();  // those of them that are in view
 
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -46,18 +50,55 @@ async function draw(panel) {
   }
 }
 
+function look() {
+  return new Promise((resolve) => {
+    const watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries)
+        isIntersecting ? inView.add(target) : inView.delete(target);
+      resolve();
+    });
+    for (const panel of undrawn) watch.observe(panel);
+    if (!undrawn.size) resolve();
+  });
+}
+
+function idle() {
+  // Not every browser says when it is.
+  return new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve));
+}
+
+function holdLoad() {
+  // A frame that is still being written keeps the page loading: who prints it from a command line
+  // waits for that. Returns what lets it end.
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  frame.hidden = true;
+  frame.contentDocument.open();
+  return () => {
+    frame.contentDocument.close();
+    frame.remove();
+  };
+}
+
 async function drawAll() {
-  for (const panel of document.querySelectorAll(".panel:has(.packed)")) {
+  const letLoad = holdLoad();
+  await look();
+  while (undrawn.size) {
+    const panel = [...undrawn].find((each) => inView.has(each)) ?? undrawn.values().next().value;
+    if (!inView.has(panel)) page.dataset.state = "open";
+    undrawn.delete(panel);
     await draw(panel);
-    await new Promise((resolve) => setTimeout(resolve));
+    await idle();
   }
-  document.documentElement.dataset.state = "ready";
+  page.dataset.state = "ready";
+  letLoad();
 }
 
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
-  for (const chart of document.querySelectorAll(".panel[data-state=drawn] .chart"))
-    Plotly.relayout(chart, { width: PRINTED_PX, height: PRINTED_SHARE * chart.dataset.height });
+  for (const chart of document.querySelectorAll(".panel[data-state=drawn] .chart")) {
+    const share = chart.layout.sliders ? 1 : PRINTED_SHARE;
+    Plotly.relayout(chart, { width: PRINTED_PX, height: share * chart.dataset.height });
+  }
 });
 
 addEventListener("afterprint", () => {

@@ -1,22 +1,26 @@
 """report.html: one file with all that a run folder says, for a browser without a network."""
 
-import gzip
 import json
-from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from scenarios.files import replace_file
+from scenarios.report.blocks import file_text, section_block, table_block
 from scenarios.report.folder import RunFolder, read_folder
 from scenarios.report.headline import alarms, headline
-from scenarios.report.panels import Panel, Section, sections
+from scenarios.report.panels import sections
 from scenarios.report.place import table_of
 from scenarios.report.published import methods
 
-_HERE = Path(__file__).parent
 _FREE_DATA = ("digits", "synthetic")
+_LIVE = (
+    '<p id="live" data-version="{version}">The run is under way; this page follows it. A chart '
+    "under the pointer stays as it is until the pointer leaves it.</p>"
+)
+_PLOTLY_SERVED = '<script src="plotly.js"></script>'
 
 
 def write_report(folder: Path) -> Path:
@@ -37,15 +41,17 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def page(run: RunFolder) -> str:
-    """The whole page."""
+def page(run: RunFolder, version: str | None = None) -> str:
+    """The whole page; of a run under way, the version of it that ``live.py`` serves."""
     from plotly.offline import get_plotlyjs
 
+    live = version is not None
     parts = sections(run)
-    return Template(_text("page.html")).substitute(
+    return Template(file_text("page.html")).substitute(
         title=escape(run.summary["name"]),
         subtitle=escape(_subtitle(run)),
-        style=_text("page.css"),
+        style=file_text("page.css"),
+        live=_LIVE.format(version=version) if live else "",
         alarms=_alarms(alarms(run)),
         tiles="".join(
             f'<div class="tile"><dt>{escape(figure.name)}</dt><dd>{escape(figure.text)}</dd>'
@@ -53,19 +59,20 @@ def page(run: RunFolder) -> str:
             for figure in headline(run)
         ),
         contents="".join(f'<a href="#{part.name}">{escape(part.title)}</a>' for part in parts),
-        sections="".join(map(_section, parts)),
-        peers=_table(_peers(run)),
+        sections="".join(map(section_block, parts)),
+        peers=table_block(_peers(run)),
         methods=_methods(run),
         rerun=_rerun(run),
         scenario=escape(run.scenario_text),
-        environment=escape(json.dumps(run.environment, indent=1)),
-        plotly=get_plotlyjs(),
-        script=_text("page.js"),
+        environment=escape(_lines(run.environment)),
+        plotly=_PLOTLY_SERVED if live else f"<script>{get_plotlyjs()}</script>",
+        script=file_text("page.js") + (file_text("live.js") if live else ""),
     )
 
 
-def _text(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+def _lines(facts: Mapping[str, Any]) -> str:
+    """Some facts, a line for each: a list of 200 peers must not take 200."""
+    return "\n".join(f"{name}: {json.dumps(fact)}" for name, fact in facts.items())
 
 
 def _subtitle(run: RunFolder) -> str:
@@ -75,7 +82,12 @@ def _subtitle(run: RunFolder) -> str:
     text = f"{summary['dataset']}; {peers['benign']} {who}, {peers['adversary']} adversaries"
     if peers["adversary"]:
         text += f" that send {summary['attack']} (knowledge: {summary['knowledge']})"
-    rounds = f"{summary['rounds']} rounds, seed {summary['seed']}"
+    most = (
+        f"{summary['virtual_s']:g} s"
+        if summary["rounds"] is None
+        else f"{summary['rounds']} rounds"
+    )
+    rounds = f"{most}, seed {summary['seed']}"
     return f"{text}; defense: {summary['defense']}; {rounds}"
 
 
@@ -87,47 +99,11 @@ def _alarms(lines: Sequence[str]) -> str:
     return f"{head}<ul>{items}</ul></section>"
 
 
-def _section(section: Section) -> str:
-    panels = "".join(map(_panel, section.panels))
-    return (
-        f'<section id="{section.name}"><h2>{escape(section.title)}</h2>'
-        f'<div class="panels">{panels}</div></section>'
-    )
-
-
-def _panel(panel: Panel) -> str:
-    kind = "panel wide" if panel.wide else "panel"
-    head = f'<figure class="{kind}" id="{panel.name}"><h3>{escape(panel.title)}</h3>'
-    if panel.chart is None:
-        return f'{head}<p class="absent">{escape(panel.absent)}</p></figure>'
-    return (
-        f'{head}<div class="chart" role="group" aria-label="{escape(panel.title)}" '
-        f'style="min-height:{panel.chart.layout.height}px"></div>'
-        f'<script type="text/plain" class="packed">{_packed(panel.chart.to_json())}</script>'
-        f"<figcaption>{escape(panel.caption)}</figcaption></figure>"
-    )
-
-
-def _packed(text: str) -> str:
-    """Charts compress to a tenth; the page unpacks each when it draws it."""
-    return b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
-
-
 def _peers(run: RunFolder) -> list[Sequence[str]]:
     columns = {"last accuracy": run.last(run.metrics.get("accuracy"))}
     if run.success is not None:
         columns["last ASR"] = run.last(run.success)
     return table_of(run, columns)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    lines = "".join(f"<tr>{_cells(row, 'td')}</tr>" for row in body)
-    return f"<table><thead><tr>{_cells(head, 'th')}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _cells(row: Iterable[str], tag: str) -> str:
-    return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row)
 
 
 def _methods(run: RunFolder) -> str:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from scenarios.files import read_table
 from scenarios.methods import METHOD
+from scenarios.seeds import is_seed
 from scenarios.sweep import Sweep
 
 # Okabe and Ito's palette, but for its yellow: told apart by colour-blind readers; markers and, for
@@ -129,7 +130,7 @@ def pictures(sweep: Sweep) -> list[Path]:
 
 def _pictures(sweep: Sweep) -> Iterator[tuple[Path, dict[str, str]]]:
     """Each picture's path, and what is the same for all of its lines."""
-    axes = [axis for axis in sweep.axes if axis.key not in (METHOD, "seed")]
+    axes = [axis for axis in sweep.axes if axis.key != METHOD and not is_seed(axis.key)]
     for names in product(*(axis.names for axis in axes)):
         words = "_".join(re.sub(r"[^\w.-]+", "-", name) for name in names)
         path = sweep.folder / (f"side_by_side_{words}.png" if words else "side_by_side.png")

@@ -186,7 +186,7 @@ def round_times(run: RunFolder) -> Chart | None:
     return chart(
         traces,
         "round",
-        "length of the round (s, virtual)",
+        "round length (s, virtual)",
         height=340,
         yaxis_rangemode="tozero",
         xaxis=whole(series.round),

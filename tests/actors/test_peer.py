@@ -114,6 +114,7 @@ def spec():
         on_shortfall="keep_own",
         poisoned_classes=None,
         seed=1,
+        attack_seed=1,
         device="cpu",
     )
 

@@ -19,6 +19,27 @@ def packed(peers, peers_per_actor):
 
 def test_one_actor_per_client_by_default():
     assert plan(3, VECTOR, DATA, Runtime(), PLENTY).actors == ((0,), (1,), (2,))
+    assert len(plan(10, VECTOR, DATA, Runtime(), PLENTY, cores=1).actors) == 10
+    assert len(plan(16, VECTOR, DATA, Runtime(), PLENTY, cores=4).actors) == 16
+
+
+def test_beyond_that_they_are_packed_evenly():
+    def sizes(peers, cores):
+        return [len(group) for group in plan(peers, 1, 1, Runtime(), PLENTY, cores=cores).actors]
+
+    assert sizes(1000, 2) == [100] * 10
+    assert sizes(11, 2) == [1] * 9 + [2]
+    assert sorted(sizes(70, 16)) == [1] * 58 + [2] * 6
+
+
+def test_auto_packs_into_what_the_memory_holds():
+    by_hand = plan(20, VECTOR, DATA, Runtime(peers_per_actor=5), PLENTY)
+    packed = plan(20, VECTOR, DATA, Runtime(), by_hand.memory_bytes)
+    assert packed == plan(20, VECTOR, DATA, Runtime(peers_per_actor=5), by_hand.memory_bytes)
+    with_server = plan(20, VECTOR, DATA, Runtime(), by_hand.memory_bytes, server=True)
+    assert len(with_server.actors) == 2 + 1  # its process, and its vectors
+    with pytest.raises(ResourceError, match="executor: inline would fit"):
+        plan(2, VECTOR, 50 * MIB, Runtime(), 400 * MIB)
 
 
 def test_packing_is_even_and_in_order():
@@ -52,10 +73,11 @@ def test_the_estimate_by_hand():
 
 
 def test_what_just_fits_is_taken_and_a_byte_less_is_refused():
-    needed = plan(4, VECTOR, DATA, Runtime(), PLENTY).memory_bytes
-    assert plan(4, VECTOR, DATA, Runtime(), needed).memory_bytes == needed
+    each = Runtime(peers_per_actor=1)
+    needed = plan(4, VECTOR, DATA, each, PLENTY).memory_bytes
+    assert plan(4, VECTOR, DATA, each, needed).memory_bytes == needed
     with pytest.raises(ResourceError):
-        plan(4, VECTOR, DATA, Runtime(), needed - 1)
+        plan(4, VECTOR, DATA, each, needed - 1)
 
 
 def test_a_refusal_says_what_came_what_is_there_and_what_would_fit():
@@ -65,7 +87,7 @@ def test_a_refusal_says_what_came_what_is_there_and_what_would_fit():
         match=r"^runtime: 20 peers in 20 processes need about 4,460 MiB of memory, "
         r"and 2,000 MiB are free; runtime.peers_per_actor: 4 would fit$",
     ):
-        plan(20, VECTOR, 100 * MIB, Runtime(), 2000 * MIB)
+        plan(20, VECTOR, 100 * MIB, Runtime(peers_per_actor=1), 2000 * MIB)
     assert len(plan(20, VECTOR, 100 * MIB, Runtime(peers_per_actor=4), 2000 * MIB).actors) == 5
 
 
@@ -73,7 +95,7 @@ def test_a_refusal_says_what_came_what_is_there_and_what_would_fit():
 def test_what_a_refusal_proposes_fits(peers, vector_mib, available_mib):
     sizes = (peers, vector_mib * MIB, DATA)
     try:
-        plan(*sizes, Runtime(), available_mib * MIB)
+        plan(*sizes, Runtime(peers_per_actor=1), available_mib * MIB)
     except ResourceError as error:
         message = str(error)
     else:
@@ -106,5 +128,5 @@ def test_where_nothing_fits_it_says_what_is_too_large():
 
 
 def test_peers_per_actor_is_positive():
-    with pytest.raises(ValueError, match="peers_per_actor must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="peers_per_actor must be >= 1, or auto, got 0"):
         Runtime(peers_per_actor=0)

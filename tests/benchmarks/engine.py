@@ -34,7 +34,6 @@ from actors.protocols.rounds import Rounds, RoundsPeer
 from graphs.links import Constant, Links, Lognormal, Network
 from p2pfl.learner.decision import Decision
 from scenarios.record import Recorder
-from scenarios.roles import Roles
 from scenarios.tables import Tables
 from scenarios.watcher import Watcher
 
@@ -133,7 +132,7 @@ def once(protocol: str, network: Network) -> float:
         return engine
 
     with tempfile.TemporaryDirectory() as temporary:
-        roles = Roles(["benign"] * PEERS)
+        roles = ["benign"] * PEERS
         tables = Tables(Path(temporary), roles, Watcher())
         recorder = Recorder(tables, roles, executor)
         began = process_time()

@@ -119,7 +119,6 @@ def emulator(peers_per_actor: int) -> dict[str, float]:
     from scenarios.build import build
     from scenarios.loader import load
     from scenarios.record import Recorder
-    from scenarios.roles import Roles
     from scenarios.tables import Tables
     from scenarios.watcher import Watcher
 
@@ -140,9 +139,8 @@ def emulator(peers_per_actor: int) -> dict[str, float]:
                     first_round.append(summary)
                 super().merged(now_ns, peer, round_, summary)
 
-        roles = Roles(experiment.roles)
-        tables = Tables(folder, roles, Watcher())
-        recorder = Barrier(tables, roles, executor)
+        tables = Tables(folder, experiment.roles, Watcher())
+        recorder = Barrier(tables, experiment.roles, executor)
         engine = make_engine(experiment, executor, recorder)
         engine.run(stopping=lambda: len(first_round) == PEERS)
         executor.fetch(first_round)

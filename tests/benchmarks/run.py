@@ -15,6 +15,8 @@ import class_gradients
 import engine
 import gpd
 import inversion
+import others
+import peers
 import ring
 import rules
 import server
@@ -44,8 +46,12 @@ def main() -> None:
     if os.environ.get("P2PFL_DATA"):
         result["ring"] = ring.measure()
         ring.report(result["ring"])
+        result["others"] = others.measure()
+        others.report(result["others"])
+        result["peers"] = peers.measure()
+        peers.report(result["peers"])
     else:
-        print("ring task left out: set P2PFL_DATA to a folder with Fashion-MNIST")
+        print("ring task and peers left out: set P2PFL_DATA to a folder with Fashion-MNIST")
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "latest.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -63,6 +63,48 @@ def test_gradients_of_classes_in_one_pass(monkeypatch):
     assert all(result["difference"] < 1e-6 for result in results.values())
 
 
+@pytest.fixture
+def beside(monkeypatch):
+    """They import one another, as scripts of one folder do."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+
+def test_a_command_is_watched(beside):
+    watched = load("watched")
+    code = "import time; block = bytearray(64 << 20); t = time.process_time()\n"
+    code += "while time.process_time() - t < 1: pass\nprint('over')"
+    found = watched.watch([sys.executable, "-c", code])
+    assert found.output == "over\n"
+    assert found.cpu_s > 0
+    assert found.peak_mib > 0
+    with pytest.raises(RuntimeError, match="no such thing"):
+        watched.watch([sys.executable, "-c", "raise SystemExit('no such thing')"])
+
+
+def test_slopes_of_straight_lines(beside):
+    slope = load("peers").slope
+    assert slope({10: 5.0, 100: 5.0 + 90, 1000: 5.0 + 990}) == pytest.approx(1)
+    assert slope({10: 7.0, 20: 7.0 + 100, 30: 7.0 + 400}) == pytest.approx(2)
+
+
+def test_one_size(beside):
+    found = load("peers").once(
+        5, "data.dataset=digits", "data.test_samples=20", "model={kind: logistic}",
+        "topology={kind: ring, peers: 5}", "runtime.executor=inline",
+    )  # fmt: skip
+    assert found.keys() == {"cpu_s", "peak_mib", "wall_s"}
+
+
+def test_frameworks_that_are_not_there_are_named(monkeypatch, capsys, beside):
+    others = load("others")
+    monkeypatch.setenv("P2PFL_OTHERS", sys.executable)
+    monkeypatch.setattr(others, "OTHERS", ("no_such_framework",))
+    assert others.missing() == {"no_such_framework": "not installed"}
+    monkeypatch.delenv("P2PFL_OTHERS")
+    others.report({"ours": [1.25]} | others.missing())
+    assert "P2PFL_OTHERS names no python" in capsys.readouterr().out
+
+
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
 def test_the_ring_task(monkeypatch):

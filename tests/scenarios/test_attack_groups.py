@@ -10,8 +10,8 @@ from scenarios.build import build
 from scenarios.check import check_as_json
 from scenarios.cli import main
 from scenarios.coalitions import attack_names
-from scenarios.console import describe
 from scenarios.loader import load
+from scenarios.progress import describe
 from scenarios.report.picture import _title
 from scenarios.sweep import load_sweep
 

@@ -15,7 +15,8 @@ import scenarios.runner
 from p2pfl.data import DATASETS
 from p2pfl.data.edge_cases import EDGE_SOURCES
 from p2pfl.errors import DataError, PeerLost, RunError, ScenarioError, TooFewNeighbours
-from scenarios.cli import Family, main
+from scenarios.cli import main
+from scenarios.commands.look import Family
 from scenarios.doctor import Finding, examine
 from scenarios.listing import catalogue
 

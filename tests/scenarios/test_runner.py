@@ -287,8 +287,9 @@ def test_a_model_that_does_not_fit_the_data_is_refused(loaded):
 
 
 def test_too_little_memory_says_what_would_fit(loaded):
+    one_each = {"executor": "ray", "peers_per_actor": 1}
     with pytest.raises(ResourceError, match=r"peers_per_actor: \d+ would fit"):
-        build(loaded(runtime={"executor": "ray"}), available_bytes=1200 << 20)
+        build(loaded(runtime=one_each), available_bytes=1200 << 20)
 
 
 def test_changing_the_attack_moves_neither_data_nor_links(loaded):

@@ -200,8 +200,8 @@ def test_the_node_that_is_left_is_benign_and_mutes_again():
 
 def test_the_node_that_is_come_to_attacks_and_knows_its_coalition():
     turns = [(2, Change("move_adversary", (7, ME)))]
-    hostile = hostility(members=(7, 8), turns=turns, possessed=False)
-    peer, begun = start(hostile, watches=(7, 8, ME), hosts=(7, 8, ME))
+    hostile = hostility(members=(7, 8), turns=turns, possessed=False, hosts=frozenset((7, 8, ME)))
+    peer, begun = start(hostile, watches=(7, 8, ME))
     assert begun[-1] == Work("train", 1)
     assert done(peer, "train", "mine")[:2] == [Send(1, 1, "mine"), Send(2, 1, "mine")]
     peer.on(Observed(8, 2, "eight's"), 0)  # a fast one, before the move

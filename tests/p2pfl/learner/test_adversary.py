@@ -39,6 +39,7 @@ def bench(**training):
         rounds=1,
         training=Training(batch_size=5, **training),
         seed=1,
+        attack_seed=1,
         on_shortfall="keep_own",
     )
 

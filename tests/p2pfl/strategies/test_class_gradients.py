@@ -42,6 +42,7 @@ def bench(strategy, batch_size=12):
         rounds=1,
         training=Training(batch_size=batch_size),
         seed=1,
+        attack_seed=1,
         on_shortfall="keep_own",
         strategy=strategy,
     )

@@ -85,6 +85,7 @@ def bench(strategy, **training):
         rounds=1,
         training=Training(batch_size=12, **training),
         seed=1,
+        attack_seed=1,
         on_shortfall="keep_own",
         strategy=strategy,
     )

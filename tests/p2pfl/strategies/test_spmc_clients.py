@@ -38,6 +38,7 @@ def bench(strategy, **training):
         rounds=5,
         training=Training(**training),
         seed=1,
+        attack_seed=1,
         on_shortfall="keep_own",
         strategy=strategy,
     )

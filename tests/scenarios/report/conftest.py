@@ -92,7 +92,8 @@ class Browser:
         from_read, from_write = os.pipe()
         command = [
             binary, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-            f"--user-data-dir={profile}", "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={profile}",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage",
             "about:blank",
         ]  # fmt: skip
@@ -138,8 +139,20 @@ class Browser:
         line, _, self._said = self._said.partition(b"\0")
         return dict(json.loads(line))
 
-    def open(self, path: Path, width: int = 1280, phone: bool = False, until: str = READY) -> None:
-        """Open a file in a new page, and wait until all its charts are drawn."""
+    def open(
+        self,
+        path: Path | str,
+        width: int = 1280,
+        phone: bool = False,
+        until: str = READY,
+        at: str = "",
+        before: str = "",
+    ) -> None:
+        """Open a file, or an address, in a new page, and wait until all its charts are drawn.
+
+        ``until`` is another condition to wait for, ``at`` the part of the page to open, and
+        ``before`` a script that runs before the page's own.
+        """
         self.session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -149,8 +162,10 @@ class Browser:
         self.call("Performance.enable", timeDomain="threadTicks")
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": phone}
         self.call("Emulation.setDeviceMetricsOverride", **size)
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
+        address = path if isinstance(path, str) else path.resolve().as_uri()
+        self.call("Page.navigate", url=address + at)
+        while not any(event.get("method") == "Page.domContentEventFired" for event in self.events):
             self.events.append(self._next())
         self.wait_for(until)
 

@@ -139,6 +139,22 @@ def test_lines_of_single_peers_answer_too(browser, reported):
     assert "%" in browser.do(text)
 
 
+def test_what_is_in_view_is_drawn_first_and_the_page_loads_until_all_is(browser, reported):
+    noting = """window.noted = [];
+    new MutationObserver(changes => {
+        for (const { target } of changes)
+            if (target.id) noted.push([target.id, document.readyState]);
+    }).observe(document, { subtree: true, attributeFilter: ['data-state'] });"""
+    browser.open(reported("p2p").folder / "report.html", at="#network", before=noting)
+    browser.wait_for("document.readyState === 'complete'")
+    names, states = zip(*browser.do("noted"), strict=True)
+    # The browser may jump to the network after a chart or two at the top, but long before the map.
+    assert names.index("edges") < names.index("graph-accuracy") < names.index("map")
+    panels = browser.do("Array.from(document.querySelectorAll('.panel'), panel => panel.id)")
+    assert sorted(names) == sorted(panels)
+    assert set(states) == {"interactive"}
+
+
 def test_it_can_be_printed(browser, reported, tmp_path):
     browser.open(reported("p2p").folder / "report.html", 1600)
     widths = "Array.from(document.querySelectorAll('.main-svg'), svg => svg.clientWidth)"

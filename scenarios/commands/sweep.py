@@ -1,0 +1,52 @@
+"""``p2pfl sweep``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from scenarios.commands.options import (
+    AsJson,
+    DataFolder,
+    Jobs,
+    Sets,
+    SourceOf,
+    Sweeps,
+    print_json,
+)
+
+
+def sweep(
+    scenario: SourceOf,
+    sets: Sets = None,
+    sweeps: Sweeps = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The sweep's folder; by default ./runs/NAME. Goes on."),
+    ] = None,
+    data: DataFolder = None,
+    jobs: Jobs = None,
+    report: Annotated[bool, typer.Option(help="Make report.html at the end.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Run every combination of a scenario's `sweep` section, and show the table.
+
+    Called again, it goes on where it was: finished cells are skipped.
+
+    With a section `compare`, each of its methods too, side by side: a table and a picture.
+    """
+    from scenarios.sweep import load_sweep
+    from scenarios.sweeper import run_sweep
+
+    wanted = load_sweep(scenario, sets or (), out, sweeps or ())
+
+    from scenarios.console import SweepWatcher, show_sweep
+
+    console = Console(stderr=as_json)
+    with SweepWatcher(console, len(wanted.cells) + len(wanted.references.cells)) as watcher:
+        rows = run_sweep(wanted, data, jobs, watcher.cell, report)
+    if as_json:
+        print_json({"folder": str(wanted.folder), "rows": rows})
+    else:
+        show_sweep(wanted, rows, console)

@@ -1,0 +1,1 @@
+"""Runs held against one another: what differs, how they fared, and where they part."""
