@@ -7,6 +7,7 @@ import pytest
 
 from p2pfl.errors import ScenarioError
 from scenarios.build import build
+from scenarios.runner import run
 
 NODES = {"placement": {"kind": "nodes", "nodes": [1]}}
 SHORT = {
@@ -318,3 +319,80 @@ def test_where_adversaries_are_absent_no_behaviour_adds_anybody(loaded):
     sybils = hostile({"kind": "sybils", "ids": 2}, {"kind": "fast_links"})
     built = build(loaded(**SHORT, adversaries=sybils | {"absent": True}))
     assert len(built.peers) == 5
+
+
+# ---------------------------------------------------------------- whatever the protocol or executor
+
+
+@pytest.mark.parametrize("protocol", [
+    {"kind": "gossip"}, {"kind": "pairwise", "timeout_s": 1.0},
+])  # fmt: skip
+@pytest.mark.parametrize("behaviour", [
+    {"kind": "selective", "peers": [0]}, {"kind": "late", "after_s": 0.2},
+    {"kind": "replay", "age": 1}, {"kind": "false_metadata", "rounds": -9},
+])  # fmt: skip
+def test_at_ones_own_pace_the_same_behaviours_hold(behave, protocol, behaviour):
+    record = behave(
+        behaviour,
+        protocol=protocol,
+        compute={"samples_per_s": 500, "spread": 0.5},
+        rounds=5,
+    )
+    told = events(record, "behaviour")
+    assert {line["kind"] for line in told} == {behaviour["kind"]}
+    sent = of(record, 1, "sent")
+    if behaviour["kind"] == "selective":
+        assert all(count == 0 for peer, count in sent.items() if peer != 0)
+    else:
+        assert sum(sent.values()) > 0
+    honest = behave(protocol=protocol, compute={"samples_per_s": 500, "spread": 0.5}, rounds=5)
+    assert honest.summary["digest"] != record.summary["digest"]
+
+
+@pytest.mark.parametrize("protocol", [
+    {"kind": "gossip"}, {"kind": "pairwise", "timeout_s": 1.0},
+])  # fmt: skip
+def test_at_ones_own_pace_an_adversary_moves_too(behave, protocol):
+    record = behave(
+        rounds=6,
+        protocol=protocol,
+        events=[{"kind": "move_adversary", "peer": 1, "to": 3, "at_round": 4}],
+    )
+    turned = {(e["peer"], e["round"], e["role"]) for e in events(record, "turned")}
+    assert turned == {(1, 4, "benign"), (3, 4, "adversary")}
+    merging = {(row["peer"], int(row["round"])) for row in record.table("edges")}
+    assert not {(peer, r) for peer, r in merging if peer == "1" and r < 4}
+    assert {r for peer, r in merging if peer == "1"} <= {4, 5, 6}
+
+
+def test_clients_of_a_server_hold_back_move_and_have_many_ids(behave):
+    server = {"topology": {"kind": "clients", "peers": 5}, "server": {}, "rounds": 4}
+    late = behave({"kind": "late", "after_s": 3.0}, **server)
+    assert of(late, 1, "late") == {5: 4}
+    moving = behave({"kind": "mobile", "every": 2, "to": "anywhere"}, **server)
+    [(came, round_)] = [
+        (e["peer"], e["round"]) for e in events(moving, "turned") if e["role"] == "adversary"
+    ]
+    roles = {
+        (int(row["round"]), int(row["sender"]))
+        for row in moving.table("edges")
+        if row["sender_role"] == "adversary"
+    }
+    assert roles == {(1, 1), (2, 1), (3, came), (4, came)}
+    assert round_ == 3
+    sybils = behave({"kind": "sybils", "ids": 2}, **server)
+    assert sybils.summary["peers"] == {
+        "server": 1, "benign": 4, "benign_dominated": 0, "benign_other": 4, "adversary": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_ray_gives_the_same_bytes(lively, outcome, tmp_path):
+    ray = {"executor": "ray", "peers_per_actor": 3, "snapshots": None}
+    inline = {"executor": "inline", "snapshots": None}
+    runs = [
+        run(lively("hostile", runtime=runtime), out=tmp_path / name, picture=False)
+        for name, runtime in (("ray", ray), ("inline", inline))
+    ]
+    assert outcome(runs[0]) == outcome(runs[1])
