@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from actors.protocols.events import Handle
+from actors.protocols.events import MERGES, Handle, Work
 from p2pfl.learner.conduct import Stance
 
 
@@ -32,6 +32,15 @@ class Task:
     """How the peer does this round; None: it does not matter."""
     members: tuple[int, ...] = ()
     """An adversary's coalition at present, ascending."""
+
+
+def task_of(work: Work, crafts: int) -> Task:
+    """The task that a protocol's work comes to, at a peer whose crafting gives so many updates."""
+    assert work.kind != "rest"
+    outputs = crafts if work.kind == "craft" else 0 if work.kind in MERGES else work.outputs
+    senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
+    claimed = tuple(parcel.round for parcel in work.inputs)
+    return Task(work.kind, work.round, senders, claimed, outputs, work.stance, work.members)
 
 
 class Outcome(NamedTuple):

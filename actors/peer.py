@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,7 @@ class PeerActor:
         Raises:
             RunError: If it cannot be done, such as when a user's variant raises.
         """
-        # Users' own variants are found beside their scenario file, here as in the driver; so
-        # nothing of theirs may be unpickled before the path is set.
-        sys.path[:0] = [folder for folder in folders if folder not in sys.path]
-        try:
-            spec, peers = pickle.loads(blob)
-        except Exception as error:
-            raise failure("an actor cannot start", error) from error
+        spec, peers = unpacked(blob, folders)
         self._host = Host(spec, peers, arrays)
         self._slots = Slots(slots)
         return os.getpid()
@@ -143,13 +137,7 @@ class RayExecutor:
         groups: Sequence[Sequence[int]],
         folders: Sequence[str],
     ) -> None:
-        gpus = 0.0
-        if spec.device == "cuda":
-            resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            gpus = gpu_share(len(groups), int(resources.get("GPU", 0)))
-        # Spread over the nodes of a cluster, which they would not be as they ask for no core.
-        placed: dict[str, Any] = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
-        placed["max_restarts"] = self._tries
+        placed = place(spec.device, len(groups)) | {"max_restarts": self._tries}
         self._new_actor: Any = ray.remote(PeerActor).options(**placed).remote
         self._groups = groups
         self._spec = spec
@@ -161,9 +149,7 @@ class RayExecutor:
         self.pids = self.fetch([self._started(k) for k in range(len(groups))])
 
     def _named(self, actor: Any, k: int) -> Any:
-        group = self._groups[k]
-        who = f"peer {group[0]}" if len(group) == 1 else f"peers {group[0]} to {group[-1]}"
-        self._names[actor._actor_id.hex()] = who
+        self._names[actor._actor_id.hex()] = name_of_group(self._groups[k])
         return actor
 
     def _started(self, k: int) -> Any:
@@ -210,24 +196,7 @@ class RayExecutor:
 
     def fetch(self, handles: Sequence[Handle]) -> list[object]:
         """Get the contents in one call."""
-        references: list[Any] = list(handles)
-        try:
-            return list(ray.get(references))
-        except RayActorError as error:
-            lost = self._names.get(str(error.actor_id), "a peer")
-            # Whose task needed something of a lost actor wraps that actor's error.
-            why = error.cause if isinstance(error, RayTaskError) else error
-            raise PeerLost(f"{lost}: the actor's process is gone ({_first_line(why)})") from error
-        except ObjectLostError as error:  # with its node; may be wrapped as an actor's may
-            raise PeerLost(f"what a peer made is lost ({_first_line(error)})") from error
-        except RayTaskError as error:
-            if isinstance(error.cause, RunError):
-                raise RunError(str(error.cause)) from error
-            raise RunError(f"an actor failed: {_first_line(error.cause)}") from error
-        except OutOfMemoryError as error:
-            raise PeerLost(f"out of memory: {_first_line(error)}") from error
-        except (RayError, GetTimeoutError) as error:
-            raise RunError(f"Ray failed: {_first_line(error)}") from error
+        return fetch(handles, self._names)
 
     def hold(self, contents: Sequence[object]) -> list[Handle]:
         """Put each into the object store."""
@@ -245,6 +214,69 @@ class RayExecutor:
                 ray.kill(actor)
         self._actors = []
         self._pending.clear()
+
+
+def unpacked(blob: bytes, folders: Sequence[str]) -> Any:
+    """What the driver sent.
+
+    Users' own variants are found beside their scenario file, here as in the driver; so nothing of
+    theirs may be unpickled before the path is set.
+
+    Raises:
+        RunError: If it cannot be read, such as when a user's module fails.
+    """
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    try:
+        return pickle.loads(blob)
+    except Exception as error:
+        raise failure("an actor cannot start", error) from error
+
+
+def place(device: str, actors: int) -> dict[str, Any]:
+    """What so many actors ask Ray for.
+
+    Spread over the nodes of a cluster, which they would not be as they ask for no core.
+    """
+    gpus = 0.0
+    if device == "cuda":
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        gpus = gpu_share(actors, int(resources.get("GPU", 0)))
+    return {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": "SPREAD"}
+
+
+def name_of_group(group: Sequence[int]) -> str:
+    """What messages call the actor of these peers."""
+    return f"peer {group[0]}" if len(group) == 1 else f"peers {group[0]} to {group[-1]}"
+
+
+def fetch(references: Sequence[Any], names: Mapping[str, str]) -> list[Any]:
+    """Get the contents in one call.
+
+    Args:
+        references: Ray's.
+        names: What messages call each actor, by its id.
+
+    Raises:
+        PeerLost: If a process that should have made one is gone.
+        RunError: If a task raised, or Ray failed.
+    """
+    try:
+        return list(ray.get(list(references)))
+    except RayActorError as error:
+        lost = names.get(str(error.actor_id), "a peer")
+        # Whose task needed something of a lost actor wraps that actor's error.
+        why = error.cause if isinstance(error, RayTaskError) else error
+        raise PeerLost(f"{lost}: the actor's process is gone ({_first_line(why)})") from error
+    except ObjectLostError as error:  # with its node; may be wrapped as an actor's may
+        raise PeerLost(f"what a peer made is lost ({_first_line(error)})") from error
+    except RayTaskError as error:
+        if isinstance(error.cause, RunError):
+            raise RunError(str(error.cause)) from error
+        raise RunError(f"an actor failed: {_first_line(error.cause)}") from error
+    except OutOfMemoryError as error:
+        raise PeerLost(f"out of memory: {_first_line(error)}") from error
+    except (RayError, GetTimeoutError) as error:
+        raise RunError(f"Ray failed: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

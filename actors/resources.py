@@ -31,11 +31,12 @@ class Runtime:
     or 10, or what the memory holds; with more clients, they share that many actors evenly."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
-    clock: Literal["virtual"] = "virtual"
-    """virtual: emulated delays cost no wall time."""
+    clock: Literal["virtual", "real"] = "virtual"
+    """virtual: emulated delays cost no wall time, and a run can be repeated bit for bit. real: they
+    are slept, peers call one another directly, and no two runs are alike."""
     snapshots: Snapshots | None = field(default_factory=lambda: Snapshots(every_s=60.0))
     """When the run's state is stored, so that a killed run goes on and lost actors are replaced;
-    null: never."""
+    null: never. Under the real clock there are none."""
 
     def __post_init__(self) -> None:
         if self.peers_per_actor != "auto" and self.peers_per_actor < 1:

@@ -289,6 +289,13 @@ def _check_behaviours(scenario: Scenario, coalitions: Sequence[Coalition]) -> No
                 )
             if isinstance(behaviour, Mobile | Whitewash) and scenario.rounds is None:
                 raise ScenarioError(f"behaviour {behaviour.kind} counts rounds: the run needs some")
+            comes = isinstance(behaviour, Whitewash) or (
+                isinstance(behaviour, Sybils) and behaviour.joins_in > 1
+            )
+            if comes and scenario.runtime.clock == "real":
+                raise ScenarioError(
+                    f"behaviour {behaviour.kind} has peers come and go, which takes clock: virtual"
+                )
             if isinstance(behaviour, Sybils | Whitewash) and varies:
                 raise ScenarioError(
                     f"behaviour {behaviour.kind} adds ids to a graph that stays; this one varies"

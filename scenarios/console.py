@@ -20,7 +20,7 @@ from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
 from scenarios.runner import Record
 from scenarios.sweep import Cell, Sweep
-from scenarios.sweep_files import explained, files_of
+from scenarios.sweep_files import FILES, explained, files_of
 
 NAMES = {
     "server": "server's model",
@@ -167,7 +167,7 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
     for line in _explained(sweep, rows):
         console.print(line, highlight=False, soft_wrap=True)
     for path in files_of(sweep):
-        console.print(f"{path.suffix[1:]}: {escape(str(path))}", soft_wrap=True)
+        console.print(f"{FILES[path.name]}: {escape(str(path))}", highlight=False, soft_wrap=True)
     if not (sweep.folder / "results.parquet").exists():
         console.print(MISSING, highlight=False, soft_wrap=True, markup=False)
     for picture in pictures(sweep):

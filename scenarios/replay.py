@@ -209,7 +209,7 @@ def drawn_anew(before: Experiment, after: Experiment) -> list[str]:
 
     All else is drawn by peer, link and round from the seed alone.
     """
-    if before.scenario.seed != after.scenario.seed:
+    if before.scenario.all_seeds != after.scenario.all_seeds:
         return ["the seed is another: every draw is"]
     found = []
     if not np.array_equal(before.spec.initial, after.spec.initial):

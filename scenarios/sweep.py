@@ -26,12 +26,13 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from p2pfl.errors import P2PFLError
+from scenarios.curve.plan import CurvePlan, read_plan
 from scenarios.loader import Draft, Loaded, dump, read_change
 from scenarios.methods import METHOD, check_axis, check_methods, withheld_alike
 from scenarios.ranges import values_of
@@ -107,6 +108,8 @@ class Sweep:
     """Runs beside the cells, to hold them against."""
     sweeps: tuple[str, ...] = ()
     """Axes that were given on the command line."""
+    curve: CurvePlan = field(default_factory=CurvePlan)
+    """What ``p2pfl curve`` makes of it."""
 
     def command(self, name: str) -> str:
         """The command line that goes on with it."""
@@ -142,7 +145,8 @@ def load_sweep(
     """
     draft = Draft.read(source, sets)
     axes = _methods(draft, sets)
-    draft.tree.pop("curve", None)  # what ``scenarios.curve`` makes of the sweep
+    plan = read_plan(draft, sets)
+    draft.tree.pop("curve", None)
     section = draft.tree.pop("sweep", {} if axes or sweeps else None)
     if not isinstance(section, dict) or not (section or axes or sweeps):
         example = "sweep: {seed: [1, 2, 3]}"
@@ -178,7 +182,7 @@ def load_sweep(
         for number, (names, loaded) in enumerate(zip(chosen_names, runs, strict=True))
     )
     references = References.of(cells, folder / "references")
-    return Sweep(axes, cells, folder, references, tuple(sweeps))
+    return Sweep(axes, cells, folder, references, tuple(sweeps), plan)
 
 
 def _methods(draft: Draft, sets: Sequence[str]) -> tuple[Axis, ...]:

@@ -1,6 +1,6 @@
 """What the pages of many runs have in common: their frame, alarms, and tables with words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 
@@ -40,9 +40,11 @@ def table_part(title: str, text: str, rows: Sequence[Sequence[str]], words: bool
     )
 
 
-def rerun_part(command: str, files: Sequence[str]) -> str:
+def rerun_part(command: str, files: Mapping[str, str]) -> str:
     """How to make the page again, and what lies beside it."""
-    names = "".join(f"<li><code>{escape(name)}</code></li>" for name in files)
+    names = "".join(
+        f"<li><code>{escape(name)}</code>: {escape(what)}</li>" for name, what in files.items()
+    )
     return (
         "<section><h2>Run it again</h2><p>Finished cells are skipped: this goes on where it was, "
         f"or makes the tables and this page anew.</p><pre>{escape(command)}</pre>"
