@@ -102,7 +102,7 @@ class Experiment:
         if wanted is None or self.server is not None:
             return tuple(peer.peer for peer in self.peers)
         benign = [peer.peer for peer in self.peers if peer.role == "benign"]
-        rng = stream(self.scenario.seed, "evaluate")
+        rng = stream(self.scenario.all_seeds.data, "evaluate")
         chosen = rng.choice(len(benign), min(wanted, len(benign)), replace=False)
         return tuple(benign[k] for k in sorted(chosen))
 
