@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray.exceptions import (
@@ -54,6 +54,7 @@ class RayExecutor:
         folders: Sequence[Path] = (),
         stopping: Callable[[], bool] = lambda: False,
         silent: bool = True,
+        gpus_per_actor: float | Literal["auto"] = "auto",
     ) -> None:
         """Start the actors and wait until all are ready.
 
@@ -66,12 +67,14 @@ class RayExecutor:
             stopping: Asked while it waits for room.
             silent: Whether a process that died gives ``Lost`` from then on. If not, to fetch
                 something of it raises PeerLost, and ``restart`` replaces it.
+            gpus_per_actor: Share of a GPU for each, where the device is one.
 
         Raises:
             RunError: If an actor cannot start.
         """
         self.waits = 0
         self._stopping = stopping
+        self._wanted = gpus_per_actor
         self._tries = -1 if silent else 0
         self._pending: deque[Any] = deque()
         self._most = IN_FLIGHT_PER_ACTOR * len(groups)
@@ -101,7 +104,7 @@ class RayExecutor:
         gpus = 0.0
         if spec.device == "cuda":
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            gpus = gpu_share(len(groups), int(resources.get("GPU", 0)))
+            gpus = gpu_share(len(groups), int(resources.get("GPU", 0)), self._wanted)
         self._new_actor: Any = ray.remote(PeerActor).options
         self._placed: dict[str, Any] = {
             "num_cpus": 0,

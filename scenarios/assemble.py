@@ -83,4 +83,5 @@ def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Execu
         [experiment.loaded.folder],
         stopping,
         silent=experiment.scenario.runtime.snapshots is None,
+        gpus_per_actor=experiment.scenario.runtime.gpus_per_actor,
     )
