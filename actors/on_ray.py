@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray.exceptions import (
@@ -32,12 +32,23 @@ def start_ray() -> None:
         signal.signal(signal.SIGTERM, on_terminate)
 
 
-def share_of(device: str, actors: int) -> dict[str, float]:
-    """What each of so many actors asks Ray for: no core, as the slots deal with those."""
+def share_of(
+    device: str, actors: int, wanted: float | Literal["auto"] = "auto"
+) -> dict[str, float]:
+    """What each of so many actors asks Ray for: no core, as the slots deal with those.
+
+    Args:
+        device: ``cuda`` for a share of a GPU.
+        actors: How many.
+        wanted: Of a GPU; auto: so much that all find a place.
+
+    Raises:
+        ResourceError: If Ray has no GPU to give, or too few for what is wanted.
+    """
     gpus = 0.0
     if device == "cuda":
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        gpus = gpu_share(actors, int(resources.get("GPU", 0)))
+        gpus = gpu_share(actors, int(resources.get("GPU", 0)), wanted)
     return {"num_cpus": 0, "num_gpus": gpus}
 
 

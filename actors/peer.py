@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray.exceptions import RayActorError
@@ -43,6 +43,7 @@ class RayExecutor:
         folders: Sequence[Path] = (),
         stopping: Callable[[], bool] = lambda: False,
         silent: bool = True,
+        gpus_per_actor: float | Literal["auto"] = "auto",
     ) -> None:
         """Start the actors and wait until all are ready.
 
@@ -55,12 +56,14 @@ class RayExecutor:
             stopping: Asked while it waits for room.
             silent: Whether a process that died gives ``Lost`` from then on. If not, to fetch
                 something of it raises PeerLost, and ``restart`` replaces it.
+            gpus_per_actor: Share of a GPU for each, where the device is one.
 
         Raises:
             RunError: If an actor cannot start.
         """
         self.waits = 0
         self._stopping = stopping
+        self._wanted = gpus_per_actor
         self._tries = -1 if silent else 0
         self._pending: deque[Any] = deque()
         self._most = IN_FLIGHT_PER_ACTOR * len(groups)
@@ -88,7 +91,7 @@ class RayExecutor:
         folders: Sequence[str],
     ) -> None:
         self._new_actor: Any = ray.remote(PeerActor).options
-        asked = share_of(spec.device, len(groups))
+        asked = share_of(spec.device, len(groups), self._wanted)
         self._placed: dict[str, Any] = asked | {"max_restarts": self._tries}
         where = nodes("GPU" if asked["num_gpus"] else "CPU")
         self._travel = Travel(shares(where, len(groups)))

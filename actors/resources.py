@@ -39,6 +39,9 @@ class Runtime:
     clock: Literal["virtual", "real"] = "virtual"
     """virtual: emulated delays cost no wall time, and a run can be repeated bit for bit. real: they
     are slept, peers call one another directly, and no two runs are alike."""
+    gpus_per_actor: float | Literal["auto"] = "auto"
+    """Share of a GPU that an actor is given where runs use one, in (0, 1]. auto: so much that all
+    actors find a place. Ray counts with it; nothing keeps an actor from using more."""
     batch: Literal["auto", "on", "off"] = "off"
     """Whether the peers of a process train as one computation: results agree with one by one to
     about 1e-6 and depend on how the peers are packed. auto: where that is faster, which is on a GPU
@@ -50,6 +53,9 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.peers_per_actor != "auto" and self.peers_per_actor < 1:
             raise ValueError(f"peers_per_actor must be >= 1, or auto, got {self.peers_per_actor}")
+        share = self.gpus_per_actor
+        if share != "auto" and not 0.0001 <= share <= 1:
+            raise ValueError(f"gpus_per_actor must be in [0.0001, 1], or auto, got {share}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +129,24 @@ def _mib(size_bytes: int) -> str:
     return f"{size_bytes / MIB:,.0f} MiB"
 
 
-def gpu_share(actors: int, gpus: int) -> float:
-    """The share of a GPU that each actor gets, so that all actors find a place.
+def gpu_share(actors: int, gpus: int, wanted: float | Literal["auto"] = "auto") -> float:
+    """The share of a GPU that each actor gets: as wanted, or so that all actors find a place.
 
     Raises:
-        ResourceError: If Ray has no GPU to give.
+        ResourceError: If Ray has no GPU to give, or too few for what is wanted.
 
     >>> gpu_share(5, 2)  # three on one, two on the other
     0.3333
     """
     if gpus < 1:
         raise ResourceError("runtime.device: Ray has no GPU to give; use device: cpu")
+    if wanted != "auto":
+        places = gpus * int(1 / wanted + 1e-9)
+        if actors > places:
+            raise ResourceError(
+                f"runtime.gpus_per_actor: {wanted} leaves {places} places on {gpus} GPUs, and "
+                f"there are {actors} actors; auto would fit"
+            )
+        return wanted
     each = -(-actors // gpus)
     return 10_000 // each / 10_000  # Ray counts in ten-thousandths, and must not round up

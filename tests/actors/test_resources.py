@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.resources import BASE_BYTES, MIB, PROCESS_BYTES, VECTORS_PER_PEER, Runtime, plan
+from actors.resources import (
+    BASE_BYTES,
+    MIB,
+    PROCESS_BYTES,
+    VECTORS_PER_PEER,
+    Runtime,
+    gpu_share,
+    plan,
+)
 from graphs.cuts import between
 from p2pfl.errors import ResourceError
 
@@ -142,3 +150,15 @@ def test_groups_by_the_graph_are_as_large_and_have_few_edges_between():
 def test_peers_per_actor_is_positive():
     with pytest.raises(ValueError, match="peers_per_actor must be >= 1, or auto, got 0"):
         Runtime(peers_per_actor=0)
+
+
+def test_shares_of_gpus():
+    assert gpu_share(5, 2) == 0.3333
+    assert gpu_share(4, 2, 0.5) == 0.5
+    assert gpu_share(3, 1, 0.25) == 0.25
+    with pytest.raises(ResourceError, match=r"0\.4 leaves 4 places on 2 GPUs, and there are 5"):
+        gpu_share(5, 2, 0.4)
+    with pytest.raises(ResourceError, match="no GPU to give"):
+        gpu_share(1, 0)
+    with pytest.raises(ValueError, match=r"gpus_per_actor must be in .* got 1\.5"):
+        Runtime(gpus_per_actor=1.5)
