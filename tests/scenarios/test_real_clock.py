@@ -197,6 +197,11 @@ def test_what_needs_one_who_sees_all_is_refused(sections, key, loaded, tmp_path)
     assert not (tmp_path / "real").exists()
 
 
+def test_peers_do_not_train_together_in_real_time(loaded, tmp_path):
+    with pytest.raises(ScenarioError, match=r"runtime\.batch: on .* runtime\.clock: real"):
+        run(loaded(runtime=REAL | {"batch": "on"}), out=tmp_path / "real")
+
+
 def test_virtual_time_has_nothing_to_measure(loaded, tmp_path):
     with pytest.raises(ScenarioError, match=r"compute\.measured: .* needs runtime\.clock: real"):
         run(loaded(compute={"measured": True}), out=tmp_path / "virtual")
