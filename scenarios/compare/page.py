@@ -168,9 +168,9 @@ def _sections(made: Comparison, number: int) -> list[Section]:
                     f"{name}-graph",
                     f"{title}: where in the graph{of}",
                     f"The graph of B. Colour: a benign peer's last {what} less that in A, in "
-                    "percentage points; grey: not evaluated. Circles: benign; squares: benign and dominated; red "
-                    "diamonds: adversaries. Edges that one run alone has are dashed orange (A) or "
-                    "thick blue (B).",
+                    "percentage points; grey: not evaluated. Circles: benign; squares: benign and "
+                    "dominated; red diamonds: adversaries. Edges that one run alone has are dashed "
+                    "orange (A) or thick blue (B).",
                     in_the_graph(pair, what, *sides),
                     "No peer was evaluated in both.",
                 ),
