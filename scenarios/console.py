@@ -77,7 +77,7 @@ def _closing(record: Record) -> list[str]:
         )
     wall = summary["wall_s"]
     lines.append(
-        f"{summary['virtual_s']:,.1f} s of virtual time in {wall['total']:.1f} s "
+        f"{summary['virtual_s']:,.1f} s of {summary['clock']} time in {wall['total']:.1f} s "
         f"(start-up {wall['startup']:.1f} s, rounds {wall['rounds']:.1f} s)"
     )
     if summary["budget"]:
