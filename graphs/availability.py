@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from graphs.checks import MOST_S, check_lasts, check_share
-from graphs.events import Change, Crash, Join, NetworkEvent, Rejoin
+from graphs.events import TURNS, Change, Crash, Join, NetworkEvent, Rejoin
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
@@ -96,7 +96,8 @@ class Availability:
 
     dropout: float = 0.0
     """Probability that a peer sits a round out: it rests as long as it would train, and nobody
-    sends to it or waits for it. In [0, 1)."""
+    sends to it or waits for it. In [0, 1). Where peers go their own pace it is a round of its own,
+    and others do not know: what they send waits for it."""
     churn: Churn | None = None
     """How peers come and go in time; null: all stay. A peer that is down neither computes nor hears
     anything; back again, it ends its round alone and joins the latest of its neighbours'."""
@@ -137,6 +138,8 @@ class Timeline(NamedTuple):
     away: tuple[int, ...] = ()
     """Who is not there at the beginning."""
     sessions: Sessions | None = None
+    turns: tuple[tuple[int, Change], ...] = ()
+    """Who is hostile from which of its rounds on, ascending: adversaries carry these out."""
 
     def __bool__(self) -> bool:
         return bool(self.at_ns or self.at_round or self.away or self.sessions)
@@ -170,12 +173,14 @@ def timeline(
         raise TopologyError(f"event rejoin: peers {never} never crash, so they cannot come back")
     at_ns: list[tuple[int, Change]] = []
     at_round: list[tuple[int, Change]] = []
+    turns: list[tuple[int, Change]] = []
     for event in events:
         for change in _for_good(event.change(graph, server), crashed - returning):
             if event.at_s is not None:
                 at_ns.append((round(1e9 * event.at_s), change))
             elif event.at_round is not None:
-                at_round.append((event.at_round, change))
+                by_round = turns if change.what in TURNS else at_round
+                by_round.append((event.at_round, change))
     peers = tuple(sorted(set(graph) - {server}))
     sessions = None
     if isinstance(availability.churn, Session):
@@ -188,6 +193,7 @@ def timeline(
         at_round=tuple(sorted(at_round, key=lambda each: each[0])),
         away=tuple(sorted(joining)),
         sessions=sessions,
+        turns=tuple(sorted(turns, key=lambda each: each[0])),
     )
 
 

@@ -143,16 +143,27 @@ class Draft:
 
 def dump(scenario: "Scenario") -> str:
     """The scenario as YAML with every default written out. It loads again to an equal one."""
+    return as_yaml(tree_of(scenario))
+
+
+def tree_of(scenario: "Scenario") -> dict[str, Any]:
+    """The scenario as plain values, with every default."""
     from scenarios.families import FAMILIES
     from scenarios.reader import plain
     from scenarios.schema import Scenario
 
+    tree: dict[str, Any] = plain(Scenario, scenario, FAMILIES)
+    return tree
+
+
+def as_yaml(tree: Mapping[str, Any]) -> str:
+    """A tree of plain values as YAML, in its own order."""
     out = StringIO()
     yaml: Any = _yaml()
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     yaml.width = 4096
-    yaml.dump(plain(Scenario, scenario, FAMILIES), out)
+    yaml.dump(dict(tree), out)
     return out.getvalue()
 
 

@@ -25,8 +25,8 @@ def make_shells(
         crafts: How many updates each peer's crafting gives.
         watchers: For each peer, the adversaries that are shown what it trained.
     """
-    scenario, budget = experiment.scenario, experiment.scenario.budget
-    ends_s = budget.virtual_s if budget else None
+    scenario, limit = experiment.scenario, experiment.scenario.limit
+    ends_s = limit.virtual_s if limit else None
     return [
         ShellSpec(
             peer=peer.peer,

@@ -1,6 +1,7 @@
 """The same scenario under both clocks, and what the real one cannot have."""
 
 import json
+import threading
 from statistics import fmean, stdev
 
 import pytest
@@ -73,6 +74,27 @@ def _figures(record):
     return sorted((int(r["round"]), r["peer"], r["metric"], r["value"]) for r in measured)
 
 
+@pytest.mark.parametrize(
+    "protocol",
+    [{"kind": "gossip", "fanout": 2}, {"kind": "pairwise", "timeout_s": 600}],
+    ids=lambda each: each["kind"],
+)
+def test_peers_that_go_their_own_pace(protocol, loaded, tmp_path):
+    network = {"latency": {"kind": "exponential", "mean_ms": 20}, "bandwidth_mbps": 50}
+    sections = {"compute": FAST, "network": network, "protocol": protocol, "runtime": REAL}
+    record = run(loaded(**sections, rounds=4), out=tmp_path / "real", picture=False)
+    assert record.status == "done"
+    assert record.summary["rounds_done"] == {"least": 4, "most": 4}
+    assert record.summary["merges"] > 0
+    assert record.summary["messages"]["sent"] >= 4 * 5
+    for edge in record.table("messages"):
+        count = {name: int(value) for name, value in edge.items()}
+        assert count["sent"] == count["delivered"]
+        assert count["in_flight"] == count["dropped"] == 0
+        ends = ("accepted", "late", "rejected", "waiting")
+        assert count["delivered"] == sum(count[name] for name in ends)
+
+
 def test_the_record_says_that_it_cannot_be_repeated_and_how_late_it_was(loaded, tmp_path):
     network = {"latency": {"kind": "constant", "ms": 20}}
     sections = {"compute": FAST, "network": network, "rounds": 2, "runtime": REAL}
@@ -93,18 +115,23 @@ def test_the_record_says_that_it_cannot_be_repeated_and_how_late_it_was(loaded, 
     assert len(works) == 2 * 5 * 2 == record.summary["lateness"]["work"]["count"]  # train, merge
 
 
-def test_time_runs_out(loaded, tmp_path):
-    sections = {
+@pytest.mark.parametrize(
+    ("protocol", "ends"),
+    [("rounds", {"budget": {"virtual_s": 0.5}}), ("gossip", {"duration_s": 0.5})],
+)
+def test_time_runs_out(protocol, ends, loaded, tmp_path):
+    sections = ends | {
         "rounds": 1000,
-        "budget": {"virtual_s": 0.5},
+        "protocol": {"kind": protocol},
         "compute": {"measured": True},
         "network": {"latency": {"kind": "constant", "ms": 30}},
         "runtime": REAL,
     }
     record = run(loaded(**sections), out=tmp_path / "real", picture=False)
     assert record.status == "done"
-    assert record.summary["budget"]["spent"] == "virtual_s"
     assert record.summary["rounds_done"]["most"] < 1000
+    events = (record.folder / "events.jsonl").read_text()
+    assert events.count('"event": "budget_spent"') == 5
     assert len(record.summary["accuracy_by_peer"]) == 5
 
 
@@ -119,6 +146,8 @@ def test_a_run_that_is_told_to_stop_leaves_what_it_had(loaded, tmp_path, monkeyp
     monkeypatch.setattr(Stop, "is_set", is_set)
     record = run(loaded(**sections), out=tmp_path / "real", picture=False)
     assert record.status == "interrupted"
+    left = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith(("shells", "desk")) for name in left)
     assert record.summary["messages"]["sent"] > 0
     with pytest.raises(ScenarioError, match="under clock: real cannot be resumed"):
         resume(record.folder)
@@ -173,16 +202,21 @@ def test_virtual_time_has_nothing_to_measure(loaded, tmp_path):
 
 
 @pytest.mark.real_clock
-def test_where_much_is_late_accuracies_agree_within_noise(loaded, tmp_path):
-    # A timeout that many messages miss. Who misses it follows from the links' draws, and under the
-    # real clock from its lateness too. So the noise is that of other draws of the same links.
+@pytest.mark.parametrize(
+    "protocol",
+    [{"kind": "rounds", "timeout_s": 0.2}, {"kind": "gossip", "fanout": 2}],
+    ids=lambda each: each["kind"],
+)
+def test_where_much_is_late_accuracies_agree_within_noise(protocol, loaded, tmp_path):
+    # Many messages miss the timeout, or the merge. Which ones follows from the links' draws, and
+    # under the real clock from its lateness too. So the noise is that of other draws of the links.
     sections = {
         "rounds": 6,
         "topology": {"kind": "complete", "peers": 6},
         "data": {"partition": {"kind": "dirichlet", "alpha": 0.5}},
         "compute": {"samples_per_s": 2000, "spread": 0.5},
         "network": {"latency": {"kind": "lognormal", "median_ms": 100, "sigma": 1}, "drop": 0.1},
-        "protocol": {"kind": "rounds", "timeout_s": 0.2},
+        "protocol": protocol,
     }
     virtual = [
         run(loaded(**sections, seeds={"links": k}), out=tmp_path / str(k), picture=False)
@@ -190,13 +224,14 @@ def test_where_much_is_late_accuracies_agree_within_noise(loaded, tmp_path):
     ]
     real = run(loaded(**sections, runtime=REAL), out=tmp_path / "real", picture=False)
     accuracies = [record.summary["accuracy"]["benign"]["mean"] for record in virtual]
-    assert real.summary["timeouts"] > 0
+    assert (real.summary["timeouts"] > 0) == (protocol["kind"] == "rounds")
     # Six runs and one more: Student's t with 5 degrees of freedom is beyond 6.9 once in a thousand.
     room = 6.9 * stdev(accuracies) * (1 + 1 / 6) ** 0.5
     assert abs(real.summary["accuracy"]["benign"]["mean"] - fmean(accuracies)) <= room
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.parametrize("each", [1, 2])
 def test_actors_call_one_another(each, loaded, tmp_path):
@@ -231,6 +266,7 @@ class Fragile(PeerDefense):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 def test_an_actor_that_dies_is_a_lost_peer(loaded, tmp_path):
     (tmp_path / "fragile_real.py").write_text(FRAGILE)
