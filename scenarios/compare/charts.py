@@ -7,7 +7,7 @@ from scenarios.compare.differences import ROLES, Course
 from scenarios.compare.pairs import Pair
 from scenarios.report.charts import Chart, chart, percent, single, whole
 from scenarios.report.folder import RunFolder
-from scenarios.report.spread import positions
+from scenarios.report.layout import places
 from scenarios.report.styles import STYLES, UNKNOWN, Style
 
 _INK = "#000000"
@@ -146,7 +146,7 @@ def in_the_graph(
     gained = {peer: b[peer] - a[peer] for peer in pair.b.groups if peer in a and peer in b}
     if not gained:
         return None
-    place = positions(pair.b.graph, pair.b.server)
+    place = places(pair.b.graph, pair.b.server)
     one, other = (_edges(run) for run in (pair.a, pair.b))
     traces = [
         _lines(place, one & other, "in both", UNKNOWN, "solid", 1),
