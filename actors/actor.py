@@ -4,6 +4,7 @@ import os
 import pickle
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from actors.executor import Task
 from actors.failure import failure
@@ -32,13 +33,7 @@ class PeerActor:
         Raises:
             RunError: If it cannot be done, such as when a user's variant raises.
         """
-        # Users' own variants are found beside their scenario file, here as in the driver; so
-        # nothing of theirs may be unpickled before the path is set.
-        sys.path[:0] = [folder for folder in folders if folder not in sys.path]
-        try:
-            spec, peers = pickle.loads(blob)
-        except Exception as error:
-            raise failure("an actor cannot start", error) from error
+        spec, peers = unpacked(blob, folders)
         self._host = Host(spec, peers, arrays)
         self._slots = Slots(slots)
         return os.getpid()
@@ -74,3 +69,19 @@ class PeerActor:
         if number <= self._done:
             raise RunError(f"task {number} of an actor came behind its task {self._done}")
         self._done = number
+
+
+def unpacked(blob: bytes, folders: Sequence[str]) -> Any:
+    """What the driver sent.
+
+    Users' own variants are found beside their scenario file, here as in the driver; so nothing of
+    theirs may be unpickled before the path is set.
+
+    Raises:
+        RunError: If it cannot be read, such as when a user's module fails.
+    """
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    try:
+        return pickle.loads(blob)
+    except Exception as error:
+        raise failure("an actor cannot start", error) from error

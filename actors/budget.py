@@ -15,7 +15,7 @@ class Budget:
     """What all peers and the server together may put on their links, headers included and lost
     messages too. The first message that would go beyond it is not sent and ends the run."""
     virtual_s: float | None = None
-    """Virtual seconds. What would happen later does not."""
+    """Virtual seconds, at most 1e9. What would happen later does not."""
 
     def __post_init__(self) -> None:
         if self.bytes is None and self.virtual_s is None:
@@ -23,3 +23,5 @@ class Budget:
         for name, most in (("bytes", self.bytes), ("virtual_s", self.virtual_s)):
             if most is not None and not (isfinite(most) and most > 0):
                 raise ValueError(f"{name} must be finite and > 0, got {most}")
+        if self.virtual_s is not None and self.virtual_s > 1e9:
+            raise ValueError(f"virtual_s must be at most 1e9, got {self.virtual_s}")

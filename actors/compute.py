@@ -1,4 +1,4 @@
-"""How long training takes in virtual time."""
+"""How long training takes."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,10 @@ class Compute:
     """Median speed of a peer, in training samples a second."""
     spread: float = 0.0
     """Sigma of the log-normal from which each peer's factor is drawn; 0 makes all alike."""
+    measured: bool = False
+    """Whether work takes the time that it really takes, under the real clock alone. Otherwise what
+    is done sooner waits until the modelled time. Who sits a round out does so for that in any
+    case."""
 
     def __post_init__(self) -> None:
         if not 1e-3 <= self.samples_per_s <= 1e12:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from actors.budget import Budget
 from actors.comings import Comings, Happens, Moment
-from actors.executor import Executor, Task
+from actors.executor import Executor, Task, task_of
 from actors.observer import EdgeCounts, Observer
 from actors.prepared import Prepared
 from actors.presence import Presence
@@ -282,13 +282,7 @@ class Engine:
                 TimerFired(effect.tag),
             )
         elif isinstance(effect, Count):
-            counts = self._transport.counts[effect.sender, peer]
-            if effect.what == "late":
-                counts.late += 1
-            elif effect.what == "accepted":
-                counts.accepted += 1
-            else:
-                counts.rejected += 1
+            self._transport.count(peer, effect)
         elif isinstance(effect, Note):
             self._observer.note(self.now_ns, peer, effect.event, effect.round, effect.data)
             if self._presence is not None and effect.event == "round_start":
@@ -313,11 +307,7 @@ class Engine:
         if work.kind == "rest":
             self._push(self.now_ns + after_ns, peer, WorkDone(work.kind, work.round, (), None))
             return
-        outputs = self._outputs[peer] if work.kind == "craft" else work.outputs
-        outputs = 0 if work.kind in MERGES else outputs
-        senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
-        claimed = tuple(parcel.round for parcel in work.inputs)
-        task = Task(work.kind, work.round, senders, claimed, outputs)
+        task = task_of(work, self._outputs[peer])
         inputs = [parcel.handle for parcel in work.inputs]
         if work.kind in MERGES and peer in self._prepares:
             inputs += self._prepared.of(peer, work.round, [*inputs, work.own])

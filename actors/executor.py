@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from actors.protocols.events import Handle
+from actors.protocols.events import MERGES, Handle, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,15 @@ class Task:
     """The rounds that those updates claim."""
     outputs: int = 0
     """How many updates, or prepared messages, come of it beside the summary."""
+
+
+def task_of(work: Work, crafts: int) -> Task:
+    """The task that a protocol's work comes to, at a peer whose crafting gives so many updates."""
+    assert work.kind != "rest"
+    outputs = crafts if work.kind == "craft" else 0 if work.kind in MERGES else work.outputs
+    senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
+    claimed = tuple(parcel.round for parcel in work.inputs)
+    return Task(work.kind, work.round, senders, claimed, outputs)
 
 
 class Outcome(NamedTuple):

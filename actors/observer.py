@@ -1,7 +1,8 @@
 """What the engine tells whoever writes a run down, and what it counts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 from typing import Protocol
 
 from actors.executor import Outcome
@@ -32,8 +33,20 @@ class EdgeCounts:
         """What was sent or duplicated and has neither arrived nor been dropped."""
         return self.sent + self.duplicated - self.arrived - self.dropped
 
+    def plus(self, other: "EdgeCounts") -> "EdgeCounts":
+        """The sums, of an edge whose two ends counted apart."""
+        return EdgeCounts(*map(add, astuple(self), astuple(other)))
 
-class Observer(Protocol):
+
+class MessageObserver(Protocol):
+    """Who hears of messages."""
+
+    def message(self, now_ns: int, what: str, envelope: Envelope) -> None:
+        """A message was sent, dropped or arrived; called only if ``messages`` is set."""
+        ...
+
+
+class Observer(MessageObserver, Protocol):
     """Who writes down what happens. Called in the order of the run."""
 
     def note(
@@ -53,8 +66,4 @@ class Observer(Protocol):
 
         ``sent_bytes`` is what everybody has put on the links until now.
         """
-        ...
-
-    def message(self, now_ns: int, what: str, envelope: Envelope) -> None:
-        """A message was sent, dropped or arrived; called only if ``messages`` is set."""
         ...

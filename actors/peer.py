@@ -5,11 +5,8 @@ summaries. Actors return results and never put: the driver owns what is returned
 outlives the process that made it.
 """
 
-import logging
 import os
 import pickle
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,24 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ray
-from ray.exceptions import (
-    GetTimeoutError,
-    ObjectLostError,
-    OutOfMemoryError,
-    RayActorError,
-    RayError,
-    RayTaskError,
-)
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import RayActorError
 
 from actors.actor import PeerActor
 from actors.executor import Outcome, Task
+from actors.on_ray import fetch, name_of_group, places, start_ray
 from actors.protocols.events import Handle
-from actors.resources import gpu_share
 from actors.specs import Arrays, HostSpec, PeerSpec
 from actors.together import Asked, Box, Queue
-from actors.travel import Travel, shares
-from p2pfl.errors import PeerLost, RunError
+from actors.travel import Travel
 
 IN_FLIGHT_PER_ACTOR = 8
 """Tasks submitted and not finished; enough to keep every actor busy, and a bound on memory."""
@@ -101,17 +89,9 @@ class RayExecutor:
         groups: Sequence[Sequence[int]],
         folders: Sequence[str],
     ) -> None:
-        gpus = 0.0
-        if spec.device == "cuda":
-            resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-            gpus = gpu_share(len(groups), int(resources.get("GPU", 0)), self._wanted)
         self._new_actor: Any = ray.remote(PeerActor).options
-        self._placed: dict[str, Any] = {
-            "num_cpus": 0,
-            "num_gpus": gpus,
-            "max_restarts": self._tries,
-        }
-        self._travel = Travel(shares(_nodes("GPU" if gpus else "CPU"), len(groups)))
+        self._places = places(spec.device, len(groups), self._wanted)
+        self._travel = Travel([place.node for place in self._places])
         self._groups = groups
         self._spec = spec
         self._peers = {peer.peer: peer for peer in peers}
@@ -124,16 +104,10 @@ class RayExecutor:
         self.pids = self.fetch([Box(self._started(k)) for k in range(len(groups))])
 
     def _made(self, k: int) -> Any:
-        """A new actor for a group, on its node; elsewhere if that is gone."""
-        options = self._placed
-        if self._travel.several:
-            place = NodeAffinitySchedulingStrategy(self._travel.nodes[k], soft=True)
-            options = options | {"scheduling_strategy": place}
+        """A new actor for a group."""
+        options = {**self._places[k].options, "max_restarts": self._tries}
         actor = self._new_actor(**options).remote()
-        group = self._groups[k]
-        in_a_row = group[-1] - group[0] == len(group) - 1 > 0
-        who = f"{group[0]} to {group[-1]}" if in_a_row else ", ".join(map(str, group))
-        self._names[actor._actor_id.hex()] = f"peer{'s' if len(group) > 1 else ''} {who}"
+        self._names[actor._actor_id.hex()] = name_of_group(self._groups[k])
         return actor
 
     def _started(self, k: int) -> Any:
@@ -207,24 +181,7 @@ class RayExecutor:
 
     def fetch(self, handles: Sequence[Handle]) -> list[object]:
         """Get the contents in one call."""
-        references = _references(handles)
-        try:
-            return list(ray.get(references))
-        except RayActorError as error:
-            lost = self._names.get(str(error.actor_id), "a peer")
-            # Whose task needed something of a lost actor wraps that actor's error.
-            why = error.cause if isinstance(error, RayTaskError) else error
-            raise PeerLost(f"{lost}: the actor's process is gone ({_first_line(why)})") from error
-        except ObjectLostError as error:  # with its node; may be wrapped as an actor's may
-            raise PeerLost(f"what a peer made is lost ({_first_line(error)})") from error
-        except RayTaskError as error:
-            if isinstance(error.cause, RunError):
-                raise RunError(str(error.cause)) from error
-            raise RunError(f"an actor failed: {_first_line(error.cause)}") from error
-        except OutOfMemoryError as error:
-            raise PeerLost(f"out of memory: {_first_line(error)}") from error
-        except (RayError, GetTimeoutError) as error:
-            raise RunError(f"Ray failed: {_first_line(error)}") from error
+        return fetch(_references(handles), self._names)
 
     def hold(self, contents: Sequence[object]) -> list[Handle]:
         """Put each into the object store."""
@@ -247,27 +204,3 @@ class RayExecutor:
 def _references(handles: Sequence[Handle]) -> list[Any]:
     boxes: Sequence[Any] = handles
     return [box.content for box in boxes]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-def _nodes(resource: str) -> dict[str, float]:
-    """How much of a resource each living node has, by its id; in the order of their ids."""
-    nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
-    alive = [node for node in nodes if node["Alive"]]
-    found = {node["NodeID"]: float(node["Resources"].get(resource, 0)) for node in alive}
-    return dict(sorted(found.items()))
-
-
-def start_ray() -> None:
-    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    if threading.current_thread() is threading.main_thread():
-        # Ray's own handler leaves on the spot; a run that is told to end writes down what it has.
-        signal.signal(signal.SIGTERM, on_terminate)

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
-from actors.observer import EdgeCounts, Observer
+from actors.observer import EdgeCounts, MessageObserver
 from actors.presence import Presence
-from actors.protocols.events import Envelope, Gone, Received, Send
+from actors.protocols.events import Count, Envelope, Gone, Received, Send
 from graphs.links import Links
 
 HEADER_BYTES = 64
@@ -40,7 +40,9 @@ class Again(NamedTuple):
 class Push(Protocol):
     """Has something happen at a peer, at a time."""
 
-    def __call__(self, at_ns: int, peer: int, event: Received | Gone | AtDownlink | Again) -> int:
+    def __call__(
+        self, at_ns: int, peer: int, event: Received | Gone | AtDownlink | Again
+    ) -> object:
         """The result is of no use here."""
         ...
 
@@ -51,7 +53,7 @@ class Transport:
     def __init__(
         self,
         links: Links,
-        observer: Observer,
+        observer: MessageObserver,
         push: Push,
         *,
         edges: Sequence[tuple[int, int]],
@@ -187,6 +189,16 @@ class Transport:
             self._observer.message(now_ns, "arrived", envelope)
         if source in self._finished:
             self._gone_behind(now_ns, source, destination)
+
+    def count(self, peer: int, said: Count) -> None:
+        """A peer says what became of a message to it that is in no merge."""
+        counts = self.counts[said.sender, peer]
+        if said.what == "late":
+            counts.late += 1
+        elif said.what == "accepted":
+            counts.accepted += 1
+        else:
+            counts.rejected += 1
 
     def lose(self, now_ns: int, envelope: Envelope) -> None:
         """A message has come to a peer that is down, or to the end of a link that is closed."""

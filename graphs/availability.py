@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from graphs.checks import check_share
+from graphs.checks import MOST_S, check_lasts, check_share
 from graphs.events import Change, Crash, Join, NetworkEvent, Rejoin
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
@@ -21,15 +21,14 @@ class Session:
     """Every peer comes and goes: exponential times up and down, all beginning up."""
 
     mean_up_s: float
-    """Mean time that a peer is up, in virtual seconds, > 0."""
+    """Mean time that a peer is up, in virtual seconds, in [1e-3, 1e9]."""
     mean_down_s: float
-    """Mean time that it is down then, > 0."""
+    """Mean time that it is down then, in [1e-3, 1e9]."""
     kind: Literal["session"] = "session"
 
     def __post_init__(self) -> None:
-        for name, value in (("mean_up_s", self.mean_up_s), ("mean_down_s", self.mean_down_s)):
-            if not (value > 0 and isfinite(value)):
-                raise ValueError(f"{name} must be a finite number of seconds > 0, got {value}")
+        check_lasts("mean_up_s", self.mean_up_s)
+        check_lasts("mean_down_s", self.mean_down_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +74,8 @@ class Trace:
                 ) from None
             if not 0 <= up < down or len(words) > 3:
                 raise TopologyError(f"{where}: 0 <= up < down is needed, got {line.strip()!r}")
+            if up > MOST_S or MOST_S < down < inf:
+                raise TopologyError(f"{where}: a time is at most 1e9 s, got {line.strip()!r}")
             before = sessions.setdefault(peer, [])
             if before and up < before[-1][1]:
                 raise TopologyError(f"{where}: peer {peer} is up already until {before[-1][1]} s")
@@ -95,7 +96,8 @@ class Availability:
 
     dropout: float = 0.0
     """Probability that a peer sits a round out: it rests as long as it would train, and nobody
-    sends to it or waits for it. In [0, 1)."""
+    sends to it or waits for it. In [0, 1). Where peers go their own pace it is a round of its own,
+    and others do not know: what they send waits for it."""
     churn: Churn | None = None
     """How peers come and go in time; null: all stay. A peer that is down neither computes nor hears
     anything; back again, it ends its round alone and joins the latest of its neighbours'."""

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from math import isinf, nan
+from math import nan
+from sys import float_info
 from typing import Any
 
 import networkx as nx
@@ -12,11 +13,12 @@ from graphs.types import Graph
 from p2pfl.errors import TopologyError
 
 EDGE_ATTRIBUTES: Mapping[str, str] = {
-    "latency_ms": "a finite number of milliseconds >= 0",
-    "bandwidth_mbps": "a finite number of megabits per second > 0",
+    "latency_ms": "a number of milliseconds in [0, 1e9]",
+    "bandwidth_mbps": "a finite number of megabits per second >= 1e-6",
     "drop": "a share in [0, 1]",
 }
 """What an edge may set for itself, and the range of each."""
+_RANGES = {"latency_ms": (0.0, 1e9), "bandwidth_mbps": (1e-6, float_info.max), "drop": (0.0, 1.0)}
 
 
 def canonical(graph: "nx.Graph[Any]") -> Graph:
@@ -88,10 +90,10 @@ def _settings(u: object, v: object, data: Mapping[str, Any]) -> dict[str, float]
 def _number(where: str, name: str, value: object) -> float:
     try:
         number = nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = nan
-    allowed = number > 0 if name == "bandwidth_mbps" else number >= 0
-    if not allowed or isinf(number) or (name == "drop" and number > 1):
+    least, most = _RANGES[name]
+    if not least <= number <= most:
         raise TopologyError(f"{where}: {name} must be {EDGE_ATTRIBUTES[name]}, got {value!r}")
     return number
 

@@ -55,9 +55,20 @@ class Draws(Generic[T]):
     def next(self) -> T:
         """The value at the next ordinal."""
         if not self._left:
-            if self._rng is None:
-                self._rng = stream(*self._name)
-            self._left = self._draw(self._rng, self._block)[::-1]
-            self._drawn += self._block
-            self._block = min(2 * self._block, LARGEST_BLOCK)
+            self._draw_ahead()
         return self._left.pop()
+
+    def block(self) -> list[T]:
+        """The next values, last first, at least one. Those of two that have given as many values
+        are as many."""
+        if not self._left:
+            self._draw_ahead()
+        taken, self._left = self._left, []
+        return taken
+
+    def _draw_ahead(self) -> None:
+        if self._rng is None:
+            self._rng = stream(*self._name)
+        self._left = self._draw(self._rng, self._block)[::-1]
+        self._drawn += self._block
+        self._block = min(2 * self._block, LARGEST_BLOCK)

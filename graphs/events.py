@@ -5,9 +5,9 @@ Each is ``at_s``, virtual seconds, or ``at_round``: when the first peer begins t
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal, NamedTuple, TypeAlias
 
+from graphs.checks import check_moment
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
 
@@ -33,8 +33,8 @@ class Change(NamedTuple):
 def _check_when(at_s: float | None, at_round: int | None) -> None:
     if (at_s is None) == (at_round is None):
         raise ValueError(f"at_s or at_round: give one, got {at_s} and {at_round}")
-    if at_s is not None and not (at_s >= 0 and isfinite(at_s)):
-        raise ValueError(f"at_s must be a finite number of seconds >= 0, got {at_s}")
+    if at_s is not None:
+        check_moment("at_s", at_s)
     if at_round is not None and at_round < 1:
         raise ValueError(f"at_round counts rounds from 1, got {at_round}")
 

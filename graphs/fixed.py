@@ -12,7 +12,7 @@ import networkx as nx
 import numpy as np
 
 from graphs.canonical import canonical
-from graphs.checks import check_at_least, check_even_neighbours, check_peers
+from graphs.checks import check_at_least, check_even_neighbours, check_peers, check_size
 from graphs.files import GML, AdjacencyList, EdgeList, GraphML, NodeLink
 from graphs.generators import Generator
 from graphs.lattices import (
@@ -52,6 +52,7 @@ class Ring:
     def __post_init__(self) -> None:
         check_peers(self.peers)
         check_even_neighbours("neighbours", self.neighbours, self.peers)
+        check_size("peers and neighbours", self.peers, self.peers * self.neighbours // 2)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Draws nothing."""
@@ -109,6 +110,7 @@ class Clients:
     def __post_init__(self) -> None:
         if self.peers < 1:
             raise ValueError(f"peers must be >= 1, got {self.peers}")
+        check_size("peers", self.peers)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Draws nothing."""
@@ -132,6 +134,7 @@ class Rewire:
 
     def __post_init__(self) -> None:
         check_at_least("swaps", self.swaps, 0)
+        check_size("swaps", 0, self.swaps)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Takes time O(swaps), about.

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from graphs.checks import LONGEST_MS
 from graphs.sites import Matrix
 
 
@@ -19,12 +20,12 @@ class Constant:
     """The same for every message. Draws nothing."""
 
     ms: float = 0.0
-    """Milliseconds, >= 0."""
+    """Milliseconds, in [0, 1e9]."""
     kind: Literal["constant"] = "constant"
 
     def __post_init__(self) -> None:
-        if not (self.ms >= 0 and isfinite(self.ms)):
-            raise ValueError(f"ms must be a finite number >= 0, got {self.ms}")
+        if not 0 <= self.ms <= LONGEST_MS:
+            raise ValueError(f"ms must be in [0, 1e9], got {self.ms}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

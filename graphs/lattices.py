@@ -7,7 +7,7 @@ from typing import Any, Literal
 import networkx as nx
 import numpy as np
 
-from graphs.checks import check_at_least, check_peers
+from graphs.checks import check_at_least, check_peers, check_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,7 @@ class Grid:
         check_at_least("columns", self.columns, 1)
         if self.rows * self.columns < 2:
             raise ValueError("rows * columns must be >= 2 peers, got 1")
+        check_size("rows * columns", self.rows * self.columns)
 
     def build(self, rng: np.random.Generator, folder: Path) -> "nx.Graph[Any]":
         """Draws nothing."""
@@ -61,6 +62,7 @@ class Torus:
     def __post_init__(self) -> None:
         check_at_least("rows", self.rows, 3)
         check_at_least("columns", self.columns, 3)
+        check_size("rows * columns", self.rows * self.columns)
 
     def build(self, rng: np.random.Generator, folder: Path) -> "nx.Graph[Any]":
         """Draws nothing."""
@@ -147,6 +149,7 @@ class Dumbbell:
     def __post_init__(self) -> None:
         check_at_least("clique", self.clique, 2)
         check_at_least("bridge", self.bridge, 0)
+        check_size("clique and bridge", 2 * self.clique + self.bridge, self.clique**2)
 
     def build(self, rng: np.random.Generator, folder: Path) -> "nx.Graph[Any]":
         """Draws nothing. The first clique, the chain and the second clique follow one another."""
@@ -166,6 +169,7 @@ class TwoCliques:
 
     def __post_init__(self) -> None:
         check_at_least("size", self.size, 2)
+        check_size("size", 2 * self.size, self.size**2)
         if not 0 <= self.bridges <= self.size:
             raise ValueError(
                 f"bridges must be in [0, size]: with size={self.size} 0 to {self.size} is "
@@ -193,6 +197,8 @@ class Caveman:
     def __post_init__(self) -> None:
         check_at_least("cliques", self.cliques, 2)
         check_at_least("size", self.size, 3)
+        peers = self.cliques * self.size
+        check_size("cliques and size", peers, peers * self.size // 2)
 
     def build(self, rng: np.random.Generator, folder: Path) -> "nx.Graph[Any]":
         """Draws nothing."""

@@ -1,5 +1,6 @@
 """One direction of an edge: what it draws for the messages on it."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,33 +21,65 @@ _LONGEST_NS = 2.0**53
 class Lane:
     """What one kind of message on a link draws: first tries, tries again, or copies."""
 
-    __slots__ = ("dropped", "drops", "latencies", "latency_ns", "states")
+    __slots__ = ("_ahead", "_drops", "_fixed_ns", "_latencies", "states")
 
     def __init__(
         self, name: tuple[int, int, int], suffix: str, latency: Constant | Drawn, drop: Drop
     ) -> None:
         seed, source, destination = name
-        self.latency_ns = 0
-        self.latencies: Draws[int] | None = None
+        self._fixed_ns: int | None = 0
+        self._latencies: Draws[int] | None = None
         if isinstance(latency, Constant):
-            self.latency_ns = round(latency.ms * 1e6)
+            self._fixed_ns = round(latency.ms * 1e6)
         else:
             named = (seed, "latency" + suffix, source, destination)
-            self.latencies = Draws(named, partial(_draw_ns, latency))
-        self.dropped = False
-        self.drops: Draws[bool] | None = None
+            self._latencies = Draws(named, partial(_draw_ns, latency))
+        self._drops: Draws[bool] | None = None
         self.states: Draws[tuple[float, float]] | None = None
+        """What ``Link.lost`` needs for each message, on a link that has states."""
         named = (seed, "drop" + suffix, source, destination)
         if isinstance(drop, GilbertElliott):
             self.states = Draws(named, _draw_pairs)
         elif 0 < drop.p < 1:
-            self.drops = Draws(named, partial(_draw_drops, drop.p))
-        else:
-            self.dropped = drop.p >= 1
+            self._drops = Draws(named, partial(_draw_drops, drop.p))
+        elif drop.p >= 1:
+            self._fixed_ns = None
+        self._ahead: list[int | None] = []
+        """What is drawn and not yet used, last first: one list to look into for each message."""
 
-    def draws(self) -> "tuple[Draws[Any] | None, ...]":
-        """All that it draws."""
-        return self.latencies, self.drops, self.states
+    def next(self) -> int | None:
+        """The next message's latency; None: it is lost. A link's states lose others besides."""
+        if self._ahead:
+            return self._ahead.pop()
+        latencies, drops, fixed_ns = self._latencies, self._drops, self._fixed_ns
+        if drops is None:
+            if latencies is None:
+                return fixed_ns
+            block: list[int] = latencies.block()
+            self._ahead = [fixed_ns if fixed_ns is None else ns for ns in block]
+        elif latencies is None:
+            self._ahead = [None if lost else fixed_ns for lost in drops.block()]
+        else:
+            both = zip(drops.block(), latencies.block(), strict=True)
+            self._ahead = [None if lost else ns for lost, ns in both]
+        return self._ahead.pop()
+
+    def ordinals(self) -> tuple[int, int, int]:
+        """How many latencies, drops and states were used."""
+        ahead = len(self._ahead)
+        latencies, drops, states = self._latencies, self._drops, self.states
+        return (
+            0 if latencies is None else latencies.ordinal - ahead,
+            0 if drops is None else drops.ordinal - ahead,
+            0 if states is None else states.ordinal,
+        )
+
+    def skip_to(self, ordinals: Sequence[int]) -> None:
+        """Go on where a lane was that gave these; this one has given nothing yet."""
+        draws: tuple[Draws[Any] | None, ...] = (self._latencies, self._drops, self.states)
+        for each, ordinal in zip(draws, ordinals, strict=True):
+            if each is not None:
+                each.skip_to(ordinal)
 
 
 class Link:
@@ -95,11 +128,8 @@ class Link:
 
     def copied(self, now_ns: int) -> int | None:
         """When a copy that is made now arrives, if one is made."""
-        lane = self.copies()
-        latency_ns = lane.latency_ns if lane.latencies is None else lane.latencies.next()
-        if lane.dropped if lane.drops is None else lane.drops.next():
-            return None
-        return now_ns + latency_ns
+        after_ns = self.copies().next()
+        return None if after_ns is None else now_ns + after_ns
 
     def lost(self, u: float, v: float) -> bool:
         """Whether a message is lost, from two uniform draws: for the state, and for the loss."""
@@ -111,11 +141,7 @@ class Link:
     def state(self) -> tuple[Any, ...]:
         """What messages have changed; all of it false on a link that carried none."""
         lanes = (self.first, self._again, self._copies)
-        drawn = tuple(
-            0 if draws is None else draws.ordinal
-            for lane in lanes
-            for draws in (lane.draws() if lane else (None, None, None))
-        )
+        drawn = [n for lane in lanes for n in (lane.ordinals() if lane else (0, 0, 0))]
         return (*drawn, self.last_ns, self.bad)
 
     def restore(self, state: tuple[Any, ...]) -> None:
@@ -128,9 +154,8 @@ class Link:
         for lane, ordinals in zip(
             (self.first, self._again, self._copies), (drawn[:3], drawn[3:6], drawn[6:]), strict=True
         ):
-            for draws, ordinal in zip(lane.draws(), ordinals, strict=True) if lane else ():
-                if draws is not None:
-                    draws.skip_to(ordinal)
+            if lane is not None:
+                lane.skip_to(ordinals)
 
 
 def _latency(

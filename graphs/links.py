@@ -96,15 +96,12 @@ class Links:
             at_ns += round(8000 * size_bytes / link.mbps)  # 1 Mbit/s takes 8000 ns for a byte
             self._up_free_ns[source] = at_ns
         lane = link.again() if again else link.first
-        at_ns += lane.latency_ns if lane.latencies is None else lane.latencies.next()
-        if lane.drops is not None:
-            if lane.drops.next():
-                return None
-        elif lane.states is not None:
-            if link.lost(*lane.states.next()):
-                return None
-        elif lane.dropped:
+        after_ns = lane.next()
+        if lane.states is not None and link.lost(*lane.states.next()):
             return None
+        if after_ns is None:
+            return None
+        at_ns += after_ns
         if self._fifo:
             at_ns = link.last_ns = max(at_ns, link.last_ns)
         return at_ns

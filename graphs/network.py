@@ -13,7 +13,7 @@ class Network:
     latency: Latency = field(default_factory=Constant)
     """From the end of the uplink to the beginning of the downlink."""
     bandwidth_mbps: float | None = None
-    """Rate of each peer's uplink and downlink, in 10**6 bits per second, > 0; null: no limit."""
+    """Rate of each peer's uplink and downlink, in Mbit/s, >= 1e-6; null: no limit."""
     up_mbps: float | None = None
     """The same for uplinks alone; goes before bandwidth_mbps."""
     down_mbps: float | None = None
@@ -35,9 +35,9 @@ class Network:
             ("up_mbps", self.up_mbps),
             ("down_mbps", self.down_mbps),
         ):
-            if mbps is not None and not 0 < mbps < float("inf"):
+            if mbps is not None and not 1e-6 <= mbps < float("inf"):
                 raise ValueError(
-                    f"{name} must be a finite number > 0, or null for no limit, got {mbps}"
+                    f"{name} must be a finite number >= 1e-6, or null for no limit, got {mbps}"
                 )
         for name, p in (("drop", self.drop), ("duplicate", self.duplicate)):
             if isinstance(p, float | int) and not 0 <= p <= 1:

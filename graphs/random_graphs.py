@@ -11,7 +11,13 @@ from typing import Literal
 import networkx as nx
 import numpy as np
 
-from graphs.checks import check_at_least, check_even_neighbours, check_peers, check_share
+from graphs.checks import (
+    check_at_least,
+    check_even_neighbours,
+    check_peers,
+    check_share,
+    check_size,
+)
 from graphs.generators import drawn_seed
 from graphs.types import Graph
 
@@ -54,6 +60,7 @@ def check_degree(peers: int, degree: int) -> None:
             f"peers * degree must be even, got peers={peers}, degree={degree}; "
             f"degree {degree - 1 or degree + 1} would do, or {peers + 1} peers"
         )
+    check_size("peers and degree", peers, peers * degree // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class ErdosRenyi:
 
     def __post_init__(self) -> None:
         check_peers(self.peers)
+        check_size("peers", self.peers, pairs(self.peers))
         check_share("p", self.p)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
@@ -97,6 +105,7 @@ class WattsStrogatz:
     def __post_init__(self) -> None:
         check_peers(self.peers)
         check_even_neighbours("k", self.k, self.peers)
+        check_size("peers and k", self.peers, self.peers * self.k // 2)
         check_share("p", self.p)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
@@ -122,6 +131,7 @@ class BarabasiAlbert:
                 f"m must be in [1, peers): with peers={self.peers} 1 to {self.peers - 1} is "
                 f"possible, got {self.m}"
             )
+        check_size("peers and m", self.peers, self.peers * self.m)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Takes time O(peers * m). The first m + 1 peers begin as a star. Always connected."""
@@ -149,6 +159,7 @@ class StochasticBlock:
             check_at_least("sizes", size, 1)
         if sum(self.sizes) < 2:
             raise ValueError(f"sizes must come to >= 2 peers, got {list(self.sizes)}")
+        check_size("sizes", sum(self.sizes), pairs(sum(self.sizes)))
         check_share("p_in", self.p_in)
         check_share("p_out", self.p_out)
 
@@ -177,11 +188,17 @@ class RandomGeometric:
 
     def __post_init__(self) -> None:
         check_peers(self.peers)
+        check_size("peers", self.peers, pairs(self.peers))
         check_radius(self.radius)
 
     def build(self, rng: np.random.Generator, folder: Path) -> Graph:
         """Takes time O(peers^2)."""
         return within(rng.random((self.peers, 2)).tolist(), self.radius)
+
+
+def pairs(peers: int) -> int:
+    """How many there are."""
+    return peers * (peers - 1) // 2
 
 
 def check_radius(radius: float) -> None:

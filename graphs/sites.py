@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
+from graphs.checks import LONGEST_MS
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
 
@@ -94,7 +92,7 @@ def _square(file: Path) -> tuple[tuple[float, ...], ...]:
         words = line.partition("#")[0].replace(",", " ").split()
         row = _numbers(words)
         if row is None and (rows or not words):
-            raise TopologyError(f"{file}, line {number}: a latency is a number of ms >= 0")
+            raise TopologyError(f"{file}, line {number}: a latency is a number of ms in [0, 1e9]")
         if row:
             rows.append(row)
     if not rows or any(len(row) != len(rows) for row in rows):
@@ -107,9 +105,9 @@ def _square(file: Path) -> tuple[tuple[float, ...], ...]:
 
 
 def _numbers(words: Sequence[str]) -> tuple[float, ...] | None:
-    """The numbers; None if some word is none, or negative or infinite."""
+    """The numbers; None if some word is none, or out of range."""
     try:
         row = tuple(map(float, words))
     except ValueError:
         return None
-    return row if np.all(np.array(row) >= 0) and all(map(isfinite, row)) else None
+    return row if all(0 <= ms <= LONGEST_MS for ms in row) else None

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import networkx as nx
 import numpy as np
 
+from graphs.checks import check_size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoRings:
@@ -38,6 +40,7 @@ class TwoRings:
             raise ValueError(f"benign must be >= 2, got {self.benign}")
         if self.byzantine < 1:
             raise ValueError(f"byzantine must be >= 1, got {self.byzantine}")
+        check_size("benign and byzantine", self.benign + self.byzantine)
 
     def build(self, rng: np.random.Generator, folder: Path) -> "nx.Graph[Any]":
         """Draws nothing."""

@@ -8,7 +8,6 @@ the round's graph; by time, those of all edges that may be open.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -16,7 +15,7 @@ import networkx as nx
 import numpy as np
 
 from graphs.canonical import canonical
-from graphs.checks import check_at_least, check_peers, check_share
+from graphs.checks import check_at_least, check_lasts, check_peers, check_share
 from graphs.edge_schedule import Schedule
 from graphs.fixed import Fixed
 from graphs.lattices import Exponential, hops_of_two
@@ -32,8 +31,8 @@ MOST_PEERS = 3000
 
 def _check_every(every_rounds: int, every_s: float | None) -> None:
     check_at_least("every_rounds", every_rounds, 1)
-    if every_s is not None and not (every_s > 0 and isfinite(every_s)):
-        raise ValueError(f"every_s must be a finite number of seconds > 0, or null, got {every_s}")
+    if every_s is not None:
+        check_lasts("every_s", every_s)
 
 
 def _check_few(peers: int) -> None:

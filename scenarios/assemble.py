@@ -7,11 +7,16 @@ from actors.engine import Engine
 from actors.executor import Executor, Task
 from actors.inline import InlineExecutor
 from actors.observer import Observer
+from actors.real.executor import FleetExecutor
+from actors.real.fleet import Fleet, InlineFleet
+from actors.real.journal import Late
+from actors.real.run import RealRun
 from actors.specs import Coalition, PeerSpec
 from graphs.links import Links
 from p2pfl.types import Float32Array, Update
 from scenarios.build import Experiment
 from scenarios.machines import make_protocols, watchers
+from scenarios.real import make_shells
 
 
 def make_engine(experiment: Experiment, executor: Executor, observer: Observer) -> Engine:
@@ -35,6 +40,20 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
         budget=scenario.limit,
     )
+
+
+def make_real_run(
+    experiment: Experiment,
+    executor: Executor,
+    observer: Observer,
+    late: Callable[[int, Late], None],
+) -> RealRun:
+    """The same under the real clock, on the fleet behind the executor; and who hears how late."""
+    assert isinstance(executor, FleetExecutor)
+    crafts = [_outputs(peer, experiment.spec.coalitions) for peer in experiment.peers]
+    machines = make_protocols(experiment)
+    shells = make_shells(experiment, machines, crafts, watchers(experiment))
+    return RealRun(executor.fleet, shells, observer, late)
 
 
 def _outputs(peer: PeerSpec, coalitions: Sequence[Coalition]) -> int:
@@ -71,7 +90,10 @@ def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Execu
     Raises:
         RunError: If one cannot start.
     """
-    if experiment.scenario.runtime.executor == "inline":
+    runtime = experiment.scenario.runtime
+    if runtime.clock == "real":
+        return FleetExecutor(_fleet(experiment))
+    if runtime.executor == "inline":
         return InlineExecutor(experiment.spec, experiment.peers, experiment.arrays)
     from actors.peer import RayExecutor  # Ray takes a second to import
 
@@ -84,4 +106,18 @@ def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Execu
         stopping,
         silent=experiment.scenario.runtime.snapshots is None,
         gpus_per_actor=experiment.scenario.runtime.gpus_per_actor,
+    )
+
+
+def _fleet(experiment: Experiment) -> Fleet:
+    if experiment.scenario.runtime.executor == "inline":
+        return InlineFleet(experiment.spec, experiment.peers, experiment.arrays)
+    from actors.real.rays import RayFleet  # as above
+
+    return RayFleet(
+        experiment.spec,
+        experiment.peers,
+        experiment.arrays,
+        experiment.plan.actors,
+        [experiment.loaded.folder],
     )

@@ -37,6 +37,7 @@ from p2pfl.errors import ResourceError, ScenarioError
 from p2pfl.learner.together import is_faster
 from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
+from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
@@ -135,11 +136,12 @@ def build(
     scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
     if scenario.server is not None and scenario.evaluate.peers is not None:
         raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
+    check_clock(scenario)
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
     clients = build_graph(scenario.topology, seeds.graph, loaded.folder)
-    placed = _place(scenario, clients)
+    placed = placed_in(scenario, clients)
     graph = around_a_server(clients) if scenario.server else clients
     check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
@@ -226,7 +228,11 @@ def build(
         message_bytes=tuple(
             vector_bytes * vectors_sent(scenario, peer) + HEADER_BYTES for peer in peers
         ),
-        warnings=(*dataset.warnings, *method_warnings(scenario, peers)),
+        warnings=(
+            *([NOT_REPRODUCIBLE] if scenario.runtime.clock == "real" else []),
+            *dataset.warnings,
+            *method_warnings(scenario, peers),
+        ),
     )
 
 
@@ -252,7 +258,8 @@ def _mixings(
     return tuple({j: a for j, a in each[peer].items() if j != peer} for each in mixings)
 
 
-def _place(scenario: Scenario, graph: Graph) -> Placed:
+def placed_in(scenario: Scenario, graph: Graph) -> Placed:
+    """The adversaries of a scenario on its graph. Raises TopologyError as ``place``."""
     if scenario.adversaries is None:
         return Placed(adversaries=(), notes={})
     wanted = scenario.adversaries
@@ -266,7 +273,7 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
     try:
         with torch.device("meta"):
             return Layout.of(scenario.model.build(dataset.shape, dataset.classes))
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two of sizes beyond torch's
         name = scenario.data.dataset
         raise ScenarioError(f"model does not fit data set {name}: {error}") from error
 

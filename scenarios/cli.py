@@ -8,14 +8,18 @@ import typer
 from p2pfl.errors import P2PFLError, ScenarioError
 from scenarios.commands.check import calibrate, check
 from scenarios.commands.compare import compare
+from scenarios.commands.curve import curve
 from scenarios.commands.data import get
 from scenarios.commands.look import doctor, list_, schema
 from scenarios.commands.options import DONE, FAILED, INTERRUPTED, WRONG_INPUT
+from scenarios.commands.repair import repair
 from scenarios.commands.replay import replay
 from scenarios.commands.run import report, run
 from scenarios.commands.sweep import sweep
 
-COMMANDS = (run, report, compare, replay, sweep, check, calibrate, list_, schema, doctor)
+COMMANDS = (
+    run, report, compare, replay, sweep, curve, check, repair, calibrate, list_, schema, doctor,
+)  # fmt: skip
 """In the order in which ``--help`` shows them."""
 
 app = typer.Typer(

@@ -15,12 +15,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from scenarios.finished import Record
 from scenarios.parquet import MISSING
 from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
-from scenarios.runner import Record
 from scenarios.sweep import Cell, Sweep
-from scenarios.sweep_files import explained, files_of
+from scenarios.sweep_files import FILES, explained, files_of
 
 NAMES = {
     "server": "server's model",
@@ -77,7 +77,7 @@ def _closing(record: Record) -> list[str]:
         )
     wall = summary["wall_s"]
     lines.append(
-        f"{summary['virtual_s']:,.1f} s of virtual time in {wall['total']:.1f} s "
+        f"{summary['virtual_s']:,.1f} s of {summary['clock']} time in {wall['total']:.1f} s "
         f"(start-up {wall['startup']:.1f} s, rounds {wall['rounds']:.1f} s)"
     )
     if summary["budget"]:
@@ -167,7 +167,7 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
     for line in _explained(sweep, rows):
         console.print(line, highlight=False, soft_wrap=True)
     for path in files_of(sweep):
-        console.print(f"{path.suffix[1:]}: {escape(str(path))}", soft_wrap=True)
+        console.print(f"{FILES[path.name]}: {escape(str(path))}", highlight=False, soft_wrap=True)
     if not (sweep.folder / "results.parquet").exists():
         console.print(MISSING, highlight=False, soft_wrap=True, markup=False)
     for picture in pictures(sweep):

@@ -101,6 +101,8 @@ def write_environment(path: Path, experiment: Experiment) -> None:
         "gpu": torch.cuda.get_device_name() if experiment.spec.device == "cuda" else None,
         "libraries": {name: version(name) for name in LIBRARIES},
         "executor": experiment.scenario.runtime.executor,
+        "clock": experiment.scenario.runtime.clock,
+        "reproducible_to_the_bit": experiment.scenario.runtime.clock == "virtual",
         "peers_of_each_actor": [list(group) for group in experiment.plan.actors],
         "memory_planned_bytes": experiment.plan.memory_bytes,
         "memory_available_bytes": experiment.plan.available_bytes,

@@ -1,16 +1,23 @@
 """Where in the graph the chosen defense can be computed, and where its guarantee holds."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
+from actors.protocols.gossip import Gossip
+from actors.protocols.pairwise import Pairwise
+from actors.protocols.rounds import Rounds
 from actors.specs import PeerSpec
 from graphs.varying import VARYING
-from p2pfl.defenses import Bridge, GossipAverage, RuleDefense
+from p2pfl.defenses import Bridge, DflDual, GossipAverage, Gpd, RuleDefense
 from p2pfl.errors import ScenarioError
 from p2pfl.strategies import RuleStrategy
 from p2pfl.strategies.types import Strategy
 from scenarios.schema import Scenario, Server
 from scenarios.variants import name_of
+
+_HEARD = 10
+"""How often GPD should have heard a neighbour before its first check."""
 
 
 def method_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
@@ -55,19 +62,24 @@ def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str
         ScenarioError: If it cannot be computed in any neighbourhood of a benign peer, or the
             defense wants what the protocol does not carry.
     """
-    defense = scenario.defense
+    defense, protocol = scenario.defense, scenario.protocol
     if defense.sends != "model" and not defense.encodes:
         raise ScenarioError(
             f"defense sends {defense.sends!r} and encodes nothing; what peers train is a 'model'"
         )
+    if isinstance(defense, Gpd) and not isinstance(protocol, Rounds):
+        return _rarely_heard(defense, protocol, peers)
+    if isinstance(defense, DflDual) and isinstance(protocol, Pairwise):
+        return ["defense dfl_dual compares the models of a merge, and under pairwise there is one"]
     if not isinstance(defense, RuleDefense | Bridge):
         return []
     # bridge itself says what its rule needs: not all see the own row.
     rule = defense.rule if isinstance(defense, RuleDefense) else defense
-    rows = {peer.peer: _fewest(peer) + 1 for peer in peers if not peer.adversary}
+    rows = {peer.peer: _fewest(scenario, peer) + 1 for peer in peers if not peer.adversary}
     missing = {peer: rule.computable(n) for peer, n in rows.items()}
     lacking = [peer for peer, reason in missing.items() if reason is not None]
-    most = {peer.peer: len(peer.mixing) + 1 for peer in peers if not peer.adversary}
+    alone = isinstance(protocol, Pairwise)
+    most = {p.peer: 2 if alone else len(p.mixing) + 1 for p in peers if not p.adversary}
     if most and all(rule.computable(n) is not None for n in most.values()):
         largest = max(most, key=lambda peer: most[peer])
         raise ScenarioError(
@@ -89,6 +101,22 @@ def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str
     return warnings
 
 
+def _rarely_heard(
+    defense: Gpd, protocol: Gossip | Pairwise, peers: Sequence[PeerSpec]
+) -> list[str]:
+    """Whether GPD's windows are too short for how seldom a neighbour is heard."""
+    degree = max((len(peer.mixing) for peer in peers if not peer.adversary), default=0)
+    told = 1 if isinstance(protocol, Pairwise) else protocol.fanout or degree
+    apart = ceil(degree / told) if told else 1
+    if not defense.judge.judges or apart < 2 or defense.first_window >= _HEARD * apart:
+        return []
+    return [
+        f"defense gpd counts its own merges and hears a neighbour in about one of {apart}: it will "
+        f"flag benign ones; give first_window: {_HEARD * apart}, pause: {_HEARD * apart}, "
+        f"window: {4 * _HEARD * apart}"
+    ]
+
+
 def breakdown(scenario: Scenario, peers: Sequence[PeerSpec]) -> dict[int, str]:
     """What the rule misses in the neighbourhood of each benign peer where it misses something."""
     defense = scenario.defense
@@ -98,14 +126,19 @@ def breakdown(scenario: Scenario, peers: Sequence[PeerSpec]) -> dict[int, str]:
     rule = defense.rule if isinstance(defense, RuleDefense) else defense
     found = {}
     for peer in peers:
-        n = _fewest(peer) + 1
+        n = _fewest(scenario, peer) + 1
         if not peer.adversary and (reason := rule.computable(n) or rule.needs(n)):
             found[peer.peer] = reason
     return found
 
 
-def _fewest(peer: PeerSpec) -> int:
-    """How many neighbours a peer has, where the graph varies in the round with the fewest."""
+def _fewest(scenario: Scenario, peer: PeerSpec) -> int:
+    """How many neighbours a peer merges with; where the graph varies, in the round with the fewest.
+
+    Under gossip as many as it has, though not all of them need have come.
+    """
+    if isinstance(scenario.protocol, Pairwise):
+        return min(1, len(peer.mixing))
     return min(map(len, peer.mixings), default=len(peer.mixing))
 
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from scenarios.reader import Place, Problem
     from scenarios.schema import Scenario
 
+DEEPEST = 100
+"""Levels that a scenario's lists and mappings may be nested."""
+MOST_VALUES = 100_000
+"""What a scenario may hold, with what aliases repeat."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -80,6 +85,8 @@ class Draft:
         path = find(source)
         text = _read(path)
         tree = _parse(text, str(source))
+        if too_large := _too_large(tree):
+            raise ScenarioError(f"{source}: {too_large}")
         problems = _odd(tree, ())
         if problems:
             raise invalid(problems, text, str(source), ())
@@ -136,16 +143,27 @@ class Draft:
 
 def dump(scenario: "Scenario") -> str:
     """The scenario as YAML with every default written out. It loads again to an equal one."""
+    return as_yaml(tree_of(scenario))
+
+
+def tree_of(scenario: "Scenario") -> dict[str, Any]:
+    """The scenario as plain values, with every default."""
     from scenarios.families import FAMILIES
     from scenarios.reader import plain
     from scenarios.schema import Scenario
 
+    tree: dict[str, Any] = plain(Scenario, scenario, FAMILIES)
+    return tree
+
+
+def as_yaml(tree: Mapping[str, Any]) -> str:
+    """A tree of plain values as YAML, in its own order."""
     out = StringIO()
     yaml: Any = _yaml()
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     yaml.width = 4096
-    yaml.dump(plain(Scenario, scenario, FAMILIES), out)
+    yaml.dump(dict(tree), out)
     return out.getvalue()
 
 
@@ -174,10 +192,14 @@ def find(source: str | Path) -> Path:
     if str(source) in known:
         return known[str(source)]
     what = "is a folder" if path.is_dir() else "no such file"
-    near = get_close_matches(path.stem, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    names = ", ".join(known)
-    raise ScenarioError(f"{source}: {what}; bundled scenarios: {names}{hint}")
+    by_stem = {name.rpartition("/")[2]: name for name in known}
+    near = get_close_matches(path.stem, by_stem, n=1)
+    hint = f"; did you mean {by_stem[near[0]]!r}?" if near else ""
+    names = ", ".join(name for name in known if "/" not in name)
+    raise ScenarioError(
+        f"{source}: {what}; bundled scenarios: {names}, and those in papers/ and studies/ "
+        f"(p2pfl list scenarios){hint}"
+    )
 
 
 def _yaml() -> YAML:
@@ -194,10 +216,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str, source: str) -> dict[str, Any]:
-    try:
-        tree = _yaml().load(text)
-    except YAMLError as error:
-        raise ScenarioError(f"{source}{_where(error)}") from error
+    tree = _load(text, source)
     if tree is None:
         raise ScenarioError(
             f"{source}: is empty; a scenario needs at least name, rounds, model and topology"
@@ -208,6 +227,17 @@ def _parse(text: str, source: str) -> dict[str, Any]:
     return tree
 
 
+def _load(text: str, where: str) -> Any:
+    try:
+        return _yaml().load(text)
+    except YAMLError as error:
+        raise ScenarioError(f"{where}{_where(error)}") from error
+    except RecursionError as error:
+        raise ScenarioError(f"{where}: is nested deeper than {DEEPEST} levels") from error
+    except Exception as error:  # such as a ValueError for !!int foo: it comes of the text
+        raise ScenarioError(f"{where}: is no valid YAML: {error}") from error
+
+
 def _where(error: YAMLError) -> str:
     """Line, column and what YAML's reader has to say, on one line."""
     if not isinstance(error, MarkedYAMLError):
@@ -216,6 +246,21 @@ def _where(error: YAMLError) -> str:
     place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     said = ", ".join(text for text in (error.context, error.problem) if text)
     return f"{place}: is no valid YAML: {said}"
+
+
+def _too_large(tree: Any) -> str | None:
+    """Why a tree is no scenario, if it has no end or next to none: a few aliases can say that."""
+    waiting, seen = [(tree, 1)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > DEEPEST:
+            return f"is nested deeper than {DEEPEST} levels"
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        seen += len(inner)
+        if seen > MOST_VALUES:
+            return f"has more than {MOST_VALUES:,} values"
+        waiting += [(each, depth + 1) for each in inner]
+    return None
 
 
 def _odd(tree: Any, place: "Place") -> "list[Problem]":
@@ -256,10 +301,9 @@ def read_change(option: str, change: str, example: str) -> tuple[str, Any]:
     key = path.strip()
     if not equals or not all(key.split(".")):
         raise ScenarioError(f"{option} {change}: allowed: a path and a value, such as {example}")
-    try:
-        value = _yaml().load(text)
-    except YAMLError as error:
-        raise ScenarioError(f"{option} {change}{_where(error)}") from error
+    value = _load(text, f"{option} {change}")
+    if too_large := _too_large(value):
+        raise ScenarioError(f"{option} {change}: {too_large}")
     for problem in _odd(value, ()):
         raise ScenarioError(f"{option} {change}: {problem.text}")
     return key, value

@@ -75,15 +75,21 @@ class PaperTable:
     """What the lines are held against; they compete with none."""
     seeds: int
     """Over how many combinations of seeds' values."""
+    crossed: bool
+    """Whether several seeds were varied."""
     worst_case: bool
     """Whether there is a worst case over the columns."""
 
     @property
+    def over(self) -> str:
+        """What the means are over."""
+        many = "combinations of seeds" if self.crossed else "seeds"
+        return f"{self.seeds} {many if self.seeds > 1 else 'seed'}"
+
+    @property
     def title(self) -> str:
         """What is shown, in one sentence."""
-        over = (
-            f"mean ± standard deviation over {self.seeds} seeds" if self.seeds > 1 else "one seed"
-        )
+        over = f"mean ± standard deviation over {self.over}" if self.seeds > 1 else "one seed"
         at = "".join(f"; {key}: {name}" for key, name in self.at.items())
         better = "higher" if self.figure.higher_is_better else "lower"
         return f"{self.figure.title} in %, {over}, {better} is better{at}"
@@ -160,6 +166,16 @@ def _table(
 ) -> PaperTable:
     down, across = layout.down, layout.across
     columns = across.names if across else (figure.column,)
+    if across and figure is not ACCURACY:  # attacks without a target have no ASR
+        columns = tuple(
+            name
+            for name in columns
+            if any(
+                row[figure.column] is not None or row["status"] != "done"
+                for row in rows
+                if row[across.key] == name
+            )
+        )
     worst_case = across is not None and _first(across) == "attack" and len(columns) > 1
 
     def those(line: str | None, column: str) -> list[Mapping[str, Any]]:
@@ -193,6 +209,7 @@ def _table(
         tuple(map(line_of, down.names if down else ("all",))),
         tuple(references),
         seeds,
+        sum(len(axis.names) > 1 for axis in layout.seeds) > 1,
         worst_case,
     )
 

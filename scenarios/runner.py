@@ -3,23 +3,30 @@
 import json
 import logging
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from actors.engine import Engine
 from actors.executor import Executor
+from actors.real.run import RealRun
 from actors.snapshots import Snapshot
 from p2pfl.errors import P2PFLError, PeerLost, ScenarioError
-from scenarios.assemble import final_digest, final_models, make_engine, make_executor
+from scenarios.assemble import (
+    final_digest,
+    final_models,
+    make_engine,
+    make_executor,
+    make_real_run,
+)
 from scenarios.build import Experiment, build
-from scenarios.files import read_table, replace_file
+from scenarios.files import replace_file
+from scenarios.finished import Record, Status
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
 from scenarios.kept import keep_models
+from scenarios.lateness import Lateness
 from scenarios.loader import Loaded, dump, load
 from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
@@ -40,26 +47,6 @@ SUMMARY_EVERY_S = 2.0
 """How often a run under way replaces its summary and counts. Wall time."""
 SUMMARY_SHARE = 1 / 50
 """Of the wall time that this may take: with many edges it is done less often."""
-
-Status = Literal["running", "done", "interrupted", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A finished run: its folder, and what its summary says."""
-
-    folder: Path
-    summary: Mapping[str, Any]
-
-    @property
-    def status(self) -> Status:
-        """Whether it reached its end."""
-        status: Status = self.summary["status"]
-        return status
-
-    def table(self, name: Literal["metrics", "edges", "messages"]) -> list[dict[str, str]]:
-        """The rows of one of the folder's CSV files."""
-        return read_table(self.folder / f"{name}.csv")
 
 
 def run(
@@ -128,6 +115,8 @@ def resume(
         _require_unfinished(folder)
         with alone_in(folder):
             experiment = build(load(folder / "scenario.yaml"), data)
+            if experiment.scenario.runtime.clock == "real":
+                raise ScenarioError(f"--resume {folder}: a run under clock: real cannot be resumed")
             survival = Survival(experiment, folder)
             snapshot = survival.newest()
             shown = (picture, report)
@@ -178,7 +167,8 @@ class _Run:
         self.rounds_s = 0.0
         self.written_at = 0.0
         self.write_after_s = SUMMARY_EVERY_S
-        self.engine: Engine | None = None
+        self.engine: Engine | RealRun | None = None
+        self.lateness: Lateness | None = None
         self.executor: Executor | None = None
         self.tables: Tables | None = None
         self.recorder: Recorder | None = None
@@ -246,6 +236,11 @@ class _Run:
             self.stop.is_set,
             len(experiment.measured) if scenario.evaluate.peers else None,
         )
+        if scenario.runtime.clock == "real":
+            self.lateness = Lateness(self.folder)
+            late = self.lateness.write
+            self.engine = make_real_run(experiment, self.executor, self.recorder, late)
+            return
         self.engine = make_engine(experiment, self.executor, self.recorder)
         if snapshot is not None:
             self.survival.put_back(snapshot, self.executor, self.engine, self.recorder)
@@ -314,6 +309,7 @@ class _Run:
         assert self.executor is not None
         assert self.recorder is not None
         while not (ended := self.engine.run(self._pausing)) and not self.stop.is_set():
+            assert isinstance(self.engine, Engine)
             said = self.survival.take(self.executor, self.engine, self.recorder, self.stop.is_set)
             self.log.info("%s", said)
         if ended and self.recorder.finish():
@@ -338,6 +334,9 @@ class _Run:
         assert self.recorder is not None
         now_s = perf_counter()
         if now_s - self.written_at > self.write_after_s:
+            self.recorder.flush(0.0)
+            if self.lateness is not None:
+                self.lateness.flush()
             self._write_summary()
         self._miss_lost()
         return self.stop.is_set() or self.survival.due(now_s, self.recorder.rounds_over)
@@ -370,6 +369,8 @@ class _Run:
                 self.survival.done()
             if self.tables is not None:
                 self.tables.close()
+                if self.lateness is not None:
+                    self.lateness.close()
                 self._draw()
             for handler in list(self.log.handlers):
                 handler.close()
@@ -407,6 +408,9 @@ class _Run:
             },
         )
         summary["warnings"] += self.survival.warnings
+        summary["clock"] = self.experiment.scenario.runtime.clock
+        if self.lateness is not None:
+            summary["lateness"] = self.lateness.summary()
         replace_file(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         self.written_at = perf_counter()
         took_s = self.written_at - began

@@ -50,7 +50,8 @@ class Survival:
         self.warnings: list[str] = []
         """What a user should know of it, at the end of the run too."""
         self._folder = folder
-        self._settings = scenario.runtime.snapshots
+        virtual = scenario.runtime.clock == "virtual"  # real time cannot be gone back to
+        self._settings = scenario.runtime.snapshots if virtual else None
         self._shelf = Shelf(folder / "snapshots")
         self._experiment = experiment
         absent = scenario.adversaries is not None and scenario.adversaries.absent

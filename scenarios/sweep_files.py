@@ -21,8 +21,19 @@ _COUNTS = (
 )  # fmt: skip
 
 
-FILES = ("results.csv", "results.parquet", "table.md", "table.tex", "variance.csv", "report.html")
-"""All that can be there. ``report.html`` is made by ``scenarios.report.sweep_page``."""
+FILES = {
+    "results.csv": "a row per cell",
+    "results.parquet": "the same with types",
+    "table.md": "tables as papers have them",
+    "table.tex": "the same for LaTeX",
+    "variance.csv": "what the results vary with",
+    "report.html": "all of it in a browser",
+    "curve.csv": "the points of the curves",
+    "breaks.csv": "where each curve breaks",
+    "curve.html": "the curves in a browser",
+}
+"""All that can be there, and what it is. ``scenarios.report.sweep_page`` makes report.html, and
+``scenarios.curve`` what comes behind it."""
 
 _VARIANCE = (
     "result", "among", "axis", "degrees_of_freedom", "share", "by_chance", "standard_deviation",
@@ -47,14 +58,14 @@ def write_files(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     sweep.folder.mkdir(parents=True, exist_ok=True)
     columns = [axis.key for axis in sweep.axes] + list(COLUMNS)
-    _write_csv(sweep.folder / "results.csv", columns, rows)
+    write_csv(sweep.folder / "results.csv", columns, rows)
     write_parquet(sweep.folder / "results.parquet", _typed(sweep, rows), _types(sweep))
     tables = paper_tables(sweep, rows)
     replace_file(sweep.folder / "table.md", markdown(tables))
     replace_file(sweep.folder / "table.tex", latex(tables))
     found, _ = explained(sweep, rows)
     if found:
-        _write_csv(sweep.folder / "variance.csv", _VARIANCE, list(_variance_rows(found)))
+        write_csv(sweep.folder / "variance.csv", _VARIANCE, list(_variance_rows(found)))
 
 
 def explained(
@@ -83,7 +94,8 @@ def _variance_rows(found: Sequence[Variance]) -> Iterator[dict[str, Any]]:
             yield dict(zip(_VARIANCE, values, strict=True))
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace a CSV file."""
     text = StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

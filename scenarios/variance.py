@@ -61,17 +61,18 @@ def variances(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> l
     Args:
         sweep: Whose cells are all combinations of its axes.
         rows: A row per cell.
-        column: The result.
+        column: The result. Values of an axis under which no run has it are left out, as attacks
+            without a target are of ASR.
 
     Raises:
         ValueError: If the design does not allow it; says why.
     """
-    sizes = {axis.key: len(axis.names) for axis in sweep.axes if len(axis.names) > 1}
-    if not sizes:
-        raise ValueError("no axis of the sweep has two values")
     for axis in sweep.axes:
         if len(set(axis.names)) < len(axis.names):
             raise ValueError(f"the axis {axis.key} has a value twice")
+    rows, sizes = _measurable(sweep, rows, column)
+    if not sizes:
+        raise ValueError("no axis of the sweep has two values")
     missing = sum(row[column] is None for row in rows)
     if missing:
         raise ValueError(
@@ -84,6 +85,21 @@ def variances(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> l
         others = tuple(key for key in sizes if key not in seeds)
         found.append(_apart(rows, column, seeds, others, "seeds"))
     return found
+
+
+def _measurable(
+    sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str
+) -> tuple[list[Mapping[str, Any]], dict[str, int]]:
+    """The cells that can have the result, and how many values that leaves each axis, if two."""
+    sizes, left = {}, list(rows)
+    for axis in sweep.axes:
+        known = {
+            row[axis.key] for row in rows if row[column] is not None or row["status"] != "done"
+        }
+        left = [row for row in left if row[axis.key] in known]
+        if len(known) > 1:
+            sizes[axis.key] = len(known)
+    return left, sizes
 
 
 def _apart(

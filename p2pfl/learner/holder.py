@@ -102,9 +102,12 @@ class Holder:
             kind: What its vector must be.
             both: Whether it must have a companion too.
         """
-        if not isinstance(update, Update) or update.kind != kind:
+        if not isinstance(update, Update):
             return False
+        claimed: object = update.kind
         samples: object = update.samples
+        if not isinstance(claimed, str) or claimed != kind:  # an array would compare as an array
+            return False
         if not isinstance(samples, int) or not _numbers(update.meta):
             return False
         return self._finite(update.vector) and (not both or self._finite(update.companion))

@@ -64,8 +64,18 @@ def list_(
         show_all(chosen, Console(), verbose)
 
 
-def schema() -> None:
+def schema(
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="For readers: every key, as scenarios/KEYS.md has it."),
+    ] = False,
+) -> None:
     """Print the JSON Schema of scenario files."""
+    if markdown:
+        from scenarios.handbook import handbook
+
+        print(handbook(), end="")
+        return
     from scenarios.jsonschema import json_schema
 
     print_json(json_schema())

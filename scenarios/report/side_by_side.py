@@ -16,12 +16,10 @@ from matplotlib.figure import Figure
 
 from scenarios.files import read_table
 from scenarios.methods import METHOD
+from scenarios.report.styles import COLOURS
 from scenarios.seeds import is_seed
 from scenarios.sweep import Sweep
 
-# Okabe and Ito's palette, but for its yellow: told apart by colour-blind readers; markers and, for
-# servers, dashes differ as well.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")
 MARKED = 12
 """About how many points of a line have a marker."""

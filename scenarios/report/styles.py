@@ -16,6 +16,9 @@ class Style(NamedTuple):
     dash: str
 
 
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+"""Of lines that stand for methods: Okabe and Ito's palette, but for yellow. Marks differ too."""
+
 # Okabe and Ito's palette.
 STYLES = {
     "server": Style("server", "#009E73", "p", "-", "pentagon", "solid"),

@@ -11,10 +11,10 @@ from scenarios.paper_text import Text, fields
 from scenarios.report.blocks import section_block
 from scenarios.report.charts import FONT, Chart
 from scenarios.report.panels import Panel, Section
-from scenarios.report.study_page import rerun_part, study_page, table_part
+from scenarios.report.study_page import rerun_part, study_page, table_part, weakened
 from scenarios.report.styles import SCALE
 from scenarios.sweep import Sweep
-from scenarios.sweep_files import explained, files_of
+from scenarios.sweep_files import FILES, explained, files_of
 from scenarios.variance import Variance
 
 _SHOWN_ERRORS = 12
@@ -52,7 +52,7 @@ def sweep_page(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> str:
         f"<section><h2>What the results vary with</h2>{_variance_part(sweep, rows)}</section>",
         rerun_part(
             sweep.command("sweep"),
-            [path.name for path in files_of(sweep) if path.name != "report.html"],
+            {path.name: FILES[path.name] for path in files_of(sweep) if path.name != "report.html"},
         ),
     ]
     name = sweep.cells[0].loaded.scenario.name
@@ -69,14 +69,7 @@ def _alarms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [f"{row['folder']} failed: {row['error']}" for row in failed[:_SHOWN_ERRORS]]
     if len(failed) > _SHOWN_ERRORS:
         lines.append(f"and {len(failed) - _SHOWN_ERRORS} more cells failed; results.csv says why")
-    for column, what in (
-        ("shortfalls", "the defense could not be computed in some merge, and on_shortfall decided"),
-        ("without_guarantee", "the rule was computed without its guarantee in some merge"),
-    ):
-        count = sum(bool(row[column]) for row in rows)
-        if count:
-            lines.append(f"in {count} of {len(rows)} cells {what}; results.csv counts the merges")
-    return lines
+    return [*lines, *weakened(rows)]
 
 
 def _paper_part(table: PaperTable) -> str:
@@ -123,7 +116,7 @@ def _map(table: PaperTable, number: int) -> Panel:
     return Panel(
         f"map-{table.figure.column}-{number}",
         f"{table.figure.title[0].upper()}{table.figure.title[1:]}{at}",
-        f"Mean over {table.seeds} seeds, in %: {table.down} down, {table.across} across. Bright is "
+        f"Mean over {table.over}, in %: {table.down} down, {table.across} across. Bright is "
         "much, dark is little; grey: failed or not measured.",
         chart,
         wide=len(table.columns) > 8,
@@ -175,27 +168,25 @@ def heat_map(table: PaperTable) -> Chart:
 def _variance_part(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> str:
     found, refused = explained(sweep, rows)
     parts = [
-        table_part(_variance_title(each), _VARIANCE_TEXT + _among(each), _variance_rows(each))
-        for each in found
+        table_part(_variance_title(each), _among(each), _variance_rows(each)) for each in found
     ]
     parts += [
         f"<p>Of {escape(column)} it is not told: {escape(reason)}.</p>"
         for column, reason in refused.items()
     ]
-    return "".join(parts)
+    return f"<p>{escape(_VARIANCE_TEXT)}</p>{''.join(parts)}"
 
 
 def _variance_title(variance: Variance) -> str:
     among = "among seeds alone" if variance.among == "seeds" else "over all cells"
-    return (
-        f"{variance.column}, {among}: standard deviation {100 * variance.standard_deviation:.2f} %"
-    )
+    deviation = f"{100 * variance.standard_deviation:.2f} percentage points"
+    return f"{variance.column}, {among}: standard deviation {deviation}"
 
 
 def _among(variance: Variance) -> str:
     if variance.among != "seeds":
-        return ""
-    return "Here within each combination of the other axes' values, summed over these."
+        return "Over all cells in which it can be measured."
+    return "Within each combination of the other axes' values, summed over these."
 
 
 def _variance_rows(variance: Variance) -> list[list[str]]:

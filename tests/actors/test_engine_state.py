@@ -13,6 +13,10 @@ from actors.engine import Engine
 from actors.executor import Outcome
 from actors.protocols.absent import AbsentPeer
 from actors.protocols.adversary import RoundsAdversary
+from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.measuring import Measuring
+from actors.protocols.own_pace import Place
+from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.protocols.server import ClientAdversary, ClientPeer, ServerPeer
@@ -75,6 +79,30 @@ def around_a_server(settings, individual):
     return graph, machines, {0: [2], 1: [2]}
 
 
+def at_their_own_pace(settings, mutes):
+    """Four on a complete graph: one that listens, one that watches, one that rests now and then."""
+    others = [tuple(j for j in range(4) if j != i) for i in range(4)]
+    how = Gossip(fanout=2) if settings.late == "drop" else Pairwise(timeout_s=settings.timeout_s)
+    benign, hostile = (
+        (GossipPeer, GossipAdversary)
+        if isinstance(how, Gossip)
+        else (PairwisePeer, PairwiseAdversary)
+    )
+    places = [
+        Place(
+            me=me, neighbours=others[me], senders=others[me], rounds=ROUNDS, seed=1,
+            availability=Availability(dropout=0.4 * (me == 1)), mutes=mutes and me < 2,
+        )
+        for me in range(4)
+    ]  # fmt: skip
+    machines = [
+        *(benign(place, how, Measuring()) for place in places[:2]),
+        hostile(places[2], how, Measuring(every=0, every_ns=S)),
+        hostile(places[3], how, Measuring(), True),
+    ]
+    return nx.complete_graph(4), machines, {0: [2], 1: [2]}
+
+
 EVENTS = (
     Partition(groups=((0, 1),), at_round=2),
     Heal(at_s=9),
@@ -105,7 +133,10 @@ def make(parts, network, fake_executor, submitted, disturbed=None):
 
     def with_handles(*task):
         updates, summary = submit(*task)
-        return Outcome(tuple(map(Handle, updates)), Handle(summary))
+        # A peer may offer twice in a round: two results, so two handles.
+        number = len(submitted)
+        made = tuple(Handle(f"{update} ({number})") for update in updates)
+        return Outcome(made, Handle(f"{summary} ({number})"))
 
     executor.submit = with_handles
     tape = Tape()
@@ -144,12 +175,12 @@ networks = st.sampled_from(
         TROUBLED,
     ]
 )
-protocols = st.sampled_from([(among_peers, False), (among_peers, True)]) | st.sampled_from(
-    [(around_a_server, False), (around_a_server, True)]
+protocols = st.tuples(
+    st.sampled_from([among_peers, around_a_server, at_their_own_pace]), st.booleans()
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=90)
 @given(
     network=networks,
     protocol=protocols,
@@ -216,7 +247,7 @@ def test_every_attribute_of_links_is_stored_or_given():
     assert set(links._links[0][1].__slots__) == {
         "_again", "_copies", "_duplicate", "_made_of", "bad", "first", "last_ns", "mbps",
     }  # fmt: skip
-    assert set(Lane.__slots__) == {"dropped", "drops", "latencies", "latency_ns", "states"}
+    assert set(Lane.__slots__) == {"_ahead", "_drops", "_fixed_ns", "_latencies", "states"}
     assert set(Draws.__slots__) == {"_block", "_draw", "_drawn", "_left", "_name", "_rng"}
 
 

@@ -328,7 +328,7 @@ def test_where_there_is_no_edge_nothing_is_sent():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"bandwidth_mbps": 0}, "bandwidth_mbps must be a finite number > 0.* got 0"),
+        ({"bandwidth_mbps": 0}, "bandwidth_mbps must be a finite number >= 1e-6.* got 0"),
         ({"up_mbps": -1.0}, "up_mbps .* got -1.0"),
         ({"down_mbps": float("nan")}, "down_mbps .* got nan"),
         ({"drop": 1.5}, r"drop .* must be in \[0, 1\], got 1.5"),

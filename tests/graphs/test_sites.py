@@ -59,7 +59,7 @@ def test_an_edges_own_latency_goes_before_the_sites(folder):
     [
         ("1 2\n3\n", r"net.csv must have as many .* 2 lines have 2 \+ 1 numbers"),
         ("a b\n", "0 lines have 0 numbers"),
-        ("1 2\n3 x\n", "net.csv, line 2: a latency is a number of ms >= 0"),
+        ("1 2\n3 x\n", "net.csv, line 2: a latency is a number of ms in .0, 1e9."),
         ("1 2\n3 -4\n", "line 2"),
         ("1 2\n3 inf\n", "line 2"),
         ("1 2\n3 nan\n", "line 2"),

@@ -79,6 +79,37 @@ KINDS: dict[str, Any] = {
         "budget": {"virtual_s": 2.0},
         "record": {"messages": True, "models": [1]},
     },
+    "gossip": AMONG
+    | HOSTILE
+    | {
+        "protocol": {"kind": "gossip", "fanout": 2, "max_staleness": 2},
+        "defense": {"kind": "gpd", "first_window": 2},
+        "availability": {
+            "dropout": 0.2,
+            "churn": {"kind": "session", "mean_up_s": 1.0, "mean_down_s": 0.3},
+        },
+        "evaluate": {"every_s": 0.3, "samples": 60},
+    },
+    "pairwise": AMONG
+    | HOSTILE
+    | {
+        "protocol": {"kind": "pairwise", "timeout_s": 0.4},
+        "defense": {"kind": "dfl_dual", "samples_per_class": 2, "steps": 2},
+        "network": TROUBLED,
+        "events": [
+            {"kind": "crash", "peers": [2], "at_s": 0.4},
+            {"kind": "rejoin", "peers": [2], "anew": True, "at_s": 0.9},
+            {"kind": "partition", "groups": [[0, 1]], "at_s": 1.0},
+            {"kind": "heal", "at_s": 1.5},
+        ],
+    },
+    "until": AMONG
+    | {
+        "rounds": None,
+        "duration_s": 1.5,
+        "protocol": {"kind": "pairwise", "timeout_s": 0.4},
+        "defense": {"kind": "gpd", "first_window": 2},
+    },
     "dual": AMONG | HOSTILE | {"defense": {"kind": "dfl_dual", "samples_per_class": 2, "steps": 2}},
     "server": AMONG
     | HOSTILE

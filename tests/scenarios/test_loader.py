@@ -232,6 +232,7 @@ def test_missing_files(tmp_path):
     message = refusal(tmp_path / "quikstart.yaml")
     assert "no such file; bundled scenarios: " in message
     assert message.endswith("; did you mean 'quickstart'?")
+    assert refusal(tmp_path / "gpd_mnis").endswith("; did you mean 'papers/gpd_mnist'?")
     assert "is a folder" in refusal(tmp_path)
 
 

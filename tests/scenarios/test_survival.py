@@ -21,7 +21,10 @@ OFTEN = {"executor": "inline", "snapshots": {"every_rounds": 1}}
 NEVER = {"executor": "inline", "snapshots": None}
 
 
-KINDS = ("rounds", "churn", "varying", "planned", "dual", "server", "clients", "classes")
+KINDS = (
+    "rounds", "churn", "varying", "planned", "gossip", "pairwise", "until", "dual", "server",
+    "clients", "classes",
+)  # fmt: skip
 
 
 class MomentError(Exception):

@@ -44,12 +44,21 @@ def record_of(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.mark.parametrize(
+    ("kind", "executor"),
+    [
+        ("rounds", "inline"),
+        pytest.param("rounds", "ray", marks=pytest.mark.ray),
+        ("gossip", "inline"),
+        ("pairwise", "inline"),
+        ("server", "inline"),
+    ],
+)
 def test_a_killed_program_goes_on_from_the_command_line(
-    executor, lively, outcome, started, tmp_path, capsys
+    kind, executor, lively, outcome, started, tmp_path, capsys
 ):
     runtime = {"executor": executor, "peers_per_actor": 3, **OFTEN}
-    scenario, folder = lively("rounds", runtime=runtime, rounds=12), tmp_path / "killed"
+    scenario, folder = lively(kind, runtime=runtime, rounds=12), tmp_path / "killed"
     process = started("run", scenario.source, "--out", folder)
     wait_for(process, folder, "snapshots/000003-*.npz")
     family = psutil.Process(process.pid).children(recursive=True)
@@ -65,23 +74,34 @@ def test_a_killed_program_goes_on_from_the_command_line(
     assert json.loads(out)["folder"] == str(folder)
     assert main(["run", "--resume", str(folder)]) == 2
     assert "there is nothing to go on with" in capsys.readouterr().err
-    whole = run(lively("rounds", runtime=NEVER, rounds=12), out=tmp_path / "whole", picture=False)
+    whole = run(lively(kind, runtime=NEVER, rounds=12), out=tmp_path / "whole", picture=False)
     assert outcome(record_of(folder)) == outcome(whole)
 
 
 @pytest.mark.ray
-def test_killed_actors_are_replaced_and_no_byte_moves(lively, outcome, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "moments"),
+    [
+        ("rounds", (100, 250, 420)),
+        ("gossip", (80, 180, 280)),
+        ("pairwise", (100, 250, 420)),
+        ("server", (80, 160, 240)),
+    ],
+)
+def test_killed_actors_are_replaced_and_no_byte_moves(
+    kind, moments, lively, outcome, tmp_path, monkeypatch
+):
     expected = outcome(
-        run(lively("rounds", runtime=NEVER, rounds=8), out=tmp_path / "whole", picture=False)
+        run(lively(kind, runtime=NEVER, rounds=8), out=tmp_path / "whole", picture=False)
     )
     runtime = {"executor": "ray", "peers_per_actor": 2, "snapshots": {"every_rounds": 2}}
-    scenario = lively("rounds", runtime=runtime, rounds=8)
+    scenario = lively(kind, runtime=runtime, rounds=8)
     asked, pausing, killed, actors = [], _Run._pausing, [], {}
 
     def kills(self):
         asked.append(None)
         actors.update((p, psutil.Process(p)) for p in self.executor.pids if p not in actors)
-        if len(asked) in (100, 250, 420):
+        if len(asked) in moments:
             killed.append(self.executor.pids[len(killed)])
             os.kill(killed[-1], signal.SIGKILL)
         return pausing(self)

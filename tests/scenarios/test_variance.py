@@ -20,7 +20,10 @@ def rows_of(sweep, result):
     rows = [{}]
     for axis in sweep.axes:
         rows = [{**row, axis.key: name} for row in rows for name in axis.names]
-    return [{**row, "accuracy": result(*(int(name) for name in row.values()))} for row in rows]
+    return [
+        {**row, "status": "done", "accuracy": result(*(int(name) for name in row.values()))}
+        for row in rows
+    ]
 
 
 def shares(variance):
@@ -70,13 +73,23 @@ def test_shares_are_shares_and_sum_to_one(values):
 
 @pytest.mark.parametrize(("sizes", "value", "said"), [
     ({"a": 1}, 0.5, "no axis of the sweep has two values"),
-    ({"a": 2, "b": 2}, None, "4 of 4 cells have no accuracy: .* not balanced"),
+    ({"a": 2, "b": 2}, None, "no axis of the sweep has two values"),
     ({"a": 2, "b": 2}, 0.5, "the same in all cells"),
 ])  # fmt: skip
 def test_designs_that_do_not_allow_it(sizes, value, said):
     sweep = sweep_of(**sizes)
     with pytest.raises(ValueError, match=said):
         variances(sweep, rows_of(sweep, lambda *at: value), "accuracy")
+
+
+def test_values_that_cannot_have_the_result_are_left_out_and_failures_are_not():
+    sweep = sweep_of(attack=3, seed=2)
+    rows = rows_of(sweep, lambda a, s: None if a == 0 else 10 * a + s)
+    [found] = variances(sweep, rows, "accuracy")
+    assert shares(found) == pytest.approx({"attack": 100 / 101, "seed": 1 / 101, None: 0})
+    rows[0]["status"] = rows[1]["status"] = "failed"
+    with pytest.raises(ValueError, match=r"2 of 6 cells have no accuracy: .* not balanced"):
+        variances(sweep, rows, "accuracy")
 
 
 def test_an_axis_with_a_value_twice():

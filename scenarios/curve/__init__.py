@@ -1,0 +1,1 @@
+"""How a result goes with one key, defense by defense, and where each breaks."""
