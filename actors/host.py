@@ -120,7 +120,7 @@ class Host:
             coalition.conduct,
             peer.mixing,
             peer.targets,
-            coalition.members,
+            coalition.everyone,
             spec.defense,
             spec.poisoned_classes,
             peer.coalition,
@@ -144,6 +144,8 @@ class Host:
             self._learners[peer] = self._makes[peer]()
             return (None,)
         learner = self._learners[peer]
+        if task.stance is not None:
+            learner.take(task.stance, task.members)
         try:
             return self._run(learner, task, inputs)
         except (Exception, SystemExit) as error:

@@ -159,7 +159,7 @@ class Learner(Holder):
             trainer=self._bench.trainer,
             settings=self._bench.training,
             rng=stream(self._bench.seed, "train", self.peer, round_),
-            hostile=self._hostile(round_),
+            hostile=self._hostile,
             steer=self._steer(round_, start),
             plain=partial(self._trained, round_),
         )
@@ -169,7 +169,7 @@ class Learner(Holder):
         # To an attack a gradient is what a model differs by from zero.
         sends_models = strategy.sends == "model"
         self._start = given.model if sends_models else start.new_zeros(len(start) * strategy.up)
-        if self._trains(round_):
+        if self._trains:
             self._model, self._memory = strategy.train(given, self._memory)
         else:
             self._model = self._start
@@ -329,10 +329,16 @@ class Learner(Holder):
     def _true_labels(self, round_: int, data: Samples) -> Int64[Tensor, " n"]:
         return data.labels
 
-    def _hostile(self, round_: int) -> bool:
+    def _claims(self) -> int:
+        """How many training samples are behind what it sends."""
+        return self._claimed
+
+    @property
+    def _hostile(self) -> bool:
         return False
 
-    def _trains(self, round_: int) -> bool:
+    @property
+    def _trains(self) -> bool:
         return True
 
     def _steer(self, round_: int, start: Vector) -> Steer | None:
@@ -398,7 +404,7 @@ class Learner(Holder):
             vector=vector.cpu().numpy().copy(),
             kind=self._kind,
             round=round_,
-            samples=self._claimed,
+            samples=self._claims(),
             meta={**self._meta, **self._answers},
             companion=start.cpu().numpy().copy() if self._wire.companion else None,
         )
