@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-import networkx as nx
 import numpy as np
 
 from graphs.types import Graph
 from scenarios.report.charts import Chart, chart, frames_of, mean_of_cells, percent, single, slide
 from scenarios.report.folder import Floats, Merges, RunFolder, Series
+from scenarios.report.layout import places
 from scenarios.report.styles import SCALE, STYLES, UNKNOWN
 
 MOST_STEPS = 100
 """Of the slider."""
-_MOST_LABELS = 60
+_MOST_LABELS = 40
 """Peers up to which each has its id beside it."""
 
 
@@ -46,7 +46,7 @@ def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> C
     """
     from plotly import graph_objects as go
 
-    place = positions(run.graph, run.server)
+    place = places(run.graph, run.server)
     peers = list(run.groups)
     traces = [_edges(run.graph, place)]
     columns = []
@@ -143,18 +143,6 @@ def heeded(merges: Merges, peers: Sequence[int], frames: Sequence[tuple[int, int
     where = frame * len(peers) + np.searchsorted(peers, merges.sender)
     mean = mean_of_cells(where, merges.influence, len(frames) * len(peers))
     return mean.reshape(len(frames), len(peers))
-
-
-def positions(graph: Graph, server: int | None) -> dict[int, tuple[float, float]]:
-    """Where to draw each peer: around the server, a ring as a ring, all else by its springs."""
-    if server is not None:
-        clients = sorted(set(graph) - {server})
-        found = nx.shell_layout(graph, [[server], clients])
-    elif all(degree <= 2 for _, degree in graph.degree):
-        found = nx.circular_layout(graph)
-    else:
-        found = nx.spring_layout(graph, seed=1)
-    return {peer: (float(x), float(y)) for peer, (x, y) in found.items()}
 
 
 def describe(run: RunFolder, peer: int) -> str:
