@@ -89,6 +89,10 @@ class Executor(Protocol):
         """
         ...
 
+    def remarks(self) -> list[str]:
+        """What the log should say of the run, such as what went between the nodes of a cluster."""
+        ...
+
     def close(self) -> None:
         """Let go of all processes and memory. May be called twice."""
         ...

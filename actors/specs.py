@@ -138,6 +138,8 @@ class HostSpec:
     attack_seed: int
     device: Literal["cpu", "cuda"]
     pace: Pace = "rounds"
+    batch: bool = False
+    """Whether peers of one process train together where they can."""
 
 
 def shared(array: npt.NDArray[Any]) -> torch.Tensor:

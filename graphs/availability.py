@@ -96,7 +96,8 @@ class Availability:
 
     dropout: float = 0.0
     """Probability that a peer sits a round out: it rests as long as it would train, and nobody
-    sends to it or waits for it. In [0, 1)."""
+    sends to it or waits for it. In [0, 1). Where peers go their own pace it is a round of its own,
+    and others do not know: what they send waits for it."""
     churn: Churn | None = None
     """How peers come and go in time; null: all stay. A peer that is down neither computes nor hears
     anything; back again, it ends its round alone and joins the latest of its neighbours'."""

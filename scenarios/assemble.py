@@ -107,6 +107,7 @@ def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Execu
         [experiment.loaded.folder],
         stopping,
         silent=experiment.scenario.runtime.snapshots is None,
+        gpus_per_actor=experiment.scenario.runtime.gpus_per_actor,
     )
 
 
@@ -121,4 +122,5 @@ def _fleet(experiment: Experiment) -> Fleet:
         experiment.arrays,
         experiment.plan.actors,
         [experiment.loaded.folder],
+        experiment.scenario.runtime.gpus_per_actor,
     )

@@ -34,6 +34,7 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
+from p2pfl.learner.together import is_faster
 from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
 from scenarios.cast import Cast, make_cast, with_fast_links
@@ -101,7 +102,7 @@ class Experiment:
         if wanted is None or self.server is not None:
             return tuple(peer.peer for peer in self.peers)
         benign = [peer.peer for peer in self.peers if peer.role == "benign"]
-        rng = stream(self.scenario.seed, "evaluate")
+        rng = stream(self.scenario.all_seeds.data, "evaluate")
         chosen = rng.choice(len(benign), min(wanted, len(benign)), replace=False)
         return tuple(benign[k] for k in sorted(chosen))
 
@@ -178,6 +179,7 @@ def build(
         available_bytes,
         server=scenario.server is not None,
         cores=os.cpu_count() or 1,
+        graph=None if scenario.server else clients,
     )
     spec = HostSpec(
         model=scenario.model,
@@ -196,6 +198,7 @@ def build(
         seed=seeds.training,
         attack_seed=seeds.attack,
         device=device,
+        batch=_trains_together(scenario, dataset, device),
         pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, dealt, clients if scenario.server else graph, cast)
@@ -294,6 +297,13 @@ def _device(wanted: str) -> Any:
             "runtime.device: cuda was asked for, and there is no GPU; use auto or cpu"
         )
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _trains_together(scenario: Scenario, dataset: Dataset, device: str) -> bool:
+    if scenario.runtime.batch != "auto":
+        return scenario.runtime.batch == "on"
+    with torch.device("meta"):
+        return is_faster(scenario.model.build(dataset.shape, dataset.classes), device)
 
 
 def _poisoned_classes(scenario: Scenario) -> tuple[int, ...] | None:

@@ -15,10 +15,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from scenarios.finished import Record
 from scenarios.parquet import MISSING
 from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
-from scenarios.runner import Record
 from scenarios.sweep import Cell, Sweep
 from scenarios.sweep_files import FILES, explained, files_of
 
@@ -77,7 +77,7 @@ def _closing(record: Record) -> list[str]:
         )
     wall = summary["wall_s"]
     lines.append(
-        f"{summary['virtual_s']:,.1f} s of virtual time in {wall['total']:.1f} s "
+        f"{summary['virtual_s']:,.1f} s of {summary['clock']} time in {wall['total']:.1f} s "
         f"(start-up {wall['startup']:.1f} s, rounds {wall['rounds']:.1f} s)"
     )
     if summary["budget"]:

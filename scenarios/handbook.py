@@ -56,8 +56,8 @@ _HEAD = """\
 
 <!-- Made by `p2pfl schema --markdown` from the schema itself: change that. A test compares. -->
 
-A scenario is a YAML file. It needs `name`, `rounds`, `model` and `topology`; everything else has a
-default. This is the bundled `quickstart`, which `make demo` runs:
+A scenario is a YAML file. It needs `name`, `model`, `topology`, and `rounds` or `duration_s`; all
+else has a default. This is the bundled `quickstart`, which `make demo` runs:
 
 ```yaml
 {quickstart}```

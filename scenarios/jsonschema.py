@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from scenarios.curve.plan import CurvePlan
 from scenarios.docs import field_docs, summary
 from scenarios.families import FAMILIES
 from scenarios.reader import plain
@@ -34,14 +35,28 @@ def json_schema(root: type = Scenario, families: tuple[Family, ...] = FAMILIES) 
     if root is Scenario:
         # What makes many runs of a file is no part of one run, and stands in the same file.
         top_level = schemas.definitions[f"{root.__module__}.{root.__qualname__}"]["properties"]
-        top_level |= {"sweep": _SWEEP, "compare": _COMPARE}
+        top_level |= {"sweep": _SWEEP, "compare": _COMPARE, "curve": schemas.of(CurvePlan)}
     return {"$schema": DRAFT, "title": "p2pfl scenario", **top, "$defs": schemas.definitions}
 
+
+_RANGE = {
+    "type": "object",
+    "description": "A range, written out: {from: 1, to: 5}, or with step or count.",
+    "properties": {
+        "from": {"type": "number"},
+        "to": {"type": "number"},
+        "step": {"type": "number", "exclusiveMinimum": 0},
+        "count": {"type": "integer", "minimum": 2},
+        "scale": {"enum": ["linear", "log"]},
+    },
+    "required": ["from", "to"],
+    "additionalProperties": False,
+}
 
 _SWEEP = {
     "type": "object",
     "description": "For `p2pfl sweep`: dotted keys and the values that each takes in turn.",
-    "additionalProperties": {"type": "array", "minItems": 1},
+    "additionalProperties": {"oneOf": [{"type": "array", "minItems": 1}, _RANGE]},
     "minProperties": 1,
 }
 

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pfl.errors import P2PFLError
+from scenarios.cell_folders import folders_of
 from scenarios.curve.plan import CurvePlan, read_plan
 from scenarios.loader import Draft, Loaded, dump, read_change
 from scenarios.methods import METHOD, check_axis, check_methods, withheld_alike
@@ -78,17 +79,22 @@ class References:
     @classmethod
     def of(cls, cells: Sequence[Cell], folder: Path) -> "References":
         """Of all cells that have peers among themselves, in a folder of their own."""
-        made: dict[str, Cell] = {}
-        by_cell: dict[Path, dict[Reference, Path]] = {}
+        made: dict[str, tuple[tuple[str, ...], Loaded]] = {}
+        wanted: dict[Path, dict[Reference, str]] = {}
         for cell in cells:
             for name in REFERENCES:
                 names = (name, *[""] * (len(cell.names) - 1))
                 loaded = reference_of(cell.loaded, name)
                 if loaded is not None:
-                    own = folder / f"{len(made):04d}"
-                    found = made.setdefault(dump(loaded.scenario), Cell(names, own, loaded))
-                    by_cell.setdefault(cell.folder, {})[name] = found.folder
-        return cls(tuple(made.values()), by_cell)
+                    text = dump(loaded.scenario)
+                    made.setdefault(text, (names, loaded))
+                    wanted.setdefault(cell.folder, {})[name] = text
+        folders = folders_of([loaded.scenario for _, loaded in made.values()], folder)
+        of = dict(zip(made, folders, strict=True))
+        return cls(
+            tuple(Cell(names, of[text], loaded) for text, (names, loaded) in made.items()),
+            {cell: {name: of[text] for name, text in own.items()} for cell, own in wanted.items()},
+        )
 
     def summaries(
         self, cell: Cell, known: Mapping[Path, Mapping[str, Any]]
@@ -177,10 +183,8 @@ def load_sweep(
         chosen_names.append(names)
     if axes[0].key == METHOD:
         runs = withheld_alike(runs)
-    cells = tuple(
-        Cell(names, folder / "cells" / f"{number:04d}", loaded)
-        for number, (names, loaded) in enumerate(zip(chosen_names, runs, strict=True))
-    )
+    folders = folders_of([loaded.scenario for loaded in runs], folder / "cells")
+    cells = tuple(map(Cell, chosen_names, folders, runs))
     references = References.of(cells, folder / "references")
     return Sweep(axes, cells, folder, references, tuple(sweeps), plan)
 

@@ -15,6 +15,7 @@ from p2pfl.learner.conduct import Conduct, Stance
 from p2pfl.learner.holder import Workbench
 from p2pfl.learner.learner import Learner
 from p2pfl.learner.steers import both
+from p2pfl.learner.together import Ready
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
 from p2pfl.strategies.types import says
@@ -187,6 +188,10 @@ class AdversarialLearner(Learner):
         return [
             self._encoded(model, last, round_) for model, last in zip(models, before, strict=True)
         ]
+
+    def ready(self, round_: int) -> Ready | None:
+        """It trains alone: its data, its settings or its steps may be its own."""
+        return None
 
     def _samples(self, round_: int, start: Vector) -> Samples:
         return self._data_of_round(start) if self._hostile else self._data

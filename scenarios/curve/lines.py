@@ -111,8 +111,8 @@ def curves(sweep: Sweep, rows: Sequence[Mapping[str, Any]], plan: CurvePlan) -> 
 
 
 _TITLES = {
-    "hostile_share_mean": "share of adversaries among a benign peer's neighbours, mean",
-    "hostile_share_max": "greatest share of adversaries among a benign peer's neighbours",
+    "hostile_share_mean": "adversarial share of a neighbourhood, mean",
+    "hostile_share_max": "adversarial share of a neighbourhood, greatest",
     "dominated_share": "share of the benign peers that are dominated",
     "delta_max": "greatest weight that a benign peer gives to adversaries",
 }

@@ -43,7 +43,7 @@ def curve_page(sweep: Sweep, study: Study) -> str:
     return study_page(
         f"{name}: curves",
         subtitle,
-        [f"not run to its end: {text}" for text in study.missing],
+        study.alarms,
         [*parts, rerun_part(sweep.command("curve"), files)],
     )
 
@@ -95,13 +95,15 @@ def _tables(study: Study, figure: Figure) -> str:
     )
     found = table_part("Where each breaks", text, break_rows(study, figure))
     return found + table_part(
-        "All points", "In %: mean over the seeds, and its 95 % interval.", _points(study, figure)
+        "All points",
+        f"At: {study.curves.title}. In %: mean over the seeds, and its 95 % interval.",
+        _points(study, figure),
     )
 
 
 def _points(study: Study, figure: Figure) -> list[list[str]]:
     made = study.curves
-    rows = [[made.title, *(line.name for line in made.lines)]]
+    rows = [["at", *(line.name for line in made.lines)]]
     for i, x in enumerate(made.x):
         rows.append([place_text(x, study), *(_text(of[i]) for of in figure.points)])
     return rows

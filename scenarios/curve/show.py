@@ -24,8 +24,8 @@ def show_study(sweep: Sweep, study: Study, console: Console) -> None:
         for line in lines:
             table.add_row(*map(escape, line))
         console.print(table)
-    for text in study.missing:
-        console.print(f"[red]not run to its end[/]: {escape(text)}", soft_wrap=True)
+    for text in study.alarms:
+        console.print(f"[yellow]warning[/]: {escape(text)}", highlight=False, soft_wrap=True)
     for name in ("results.csv", "curve.csv", "breaks.csv", "curve.html"):
         path = escape(str(sweep.folder / name))
         console.print(f"{FILES[name]}: {path}", highlight=False, soft_wrap=True)

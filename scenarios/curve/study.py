@@ -9,6 +9,7 @@ from p2pfl.errors import ScenarioError
 from scenarios.curve.breaks import Break, break_of
 from scenarios.curve.lines import Curve, Curves, Interval, curves, differences, points
 from scenarios.curve.plan import CurvePlan
+from scenarios.report.study_page import weakened
 from scenarios.sweep import Sweep
 from scenarios.sweep_files import write_csv
 
@@ -36,8 +37,8 @@ class Study:
     curves: Curves
     plan: CurvePlan
     figures: tuple[Figure, ...]
-    missing: tuple[str, ...]
-    """Cells that did not run to their end, in words."""
+    alarms: tuple[str, ...]
+    """Cells that did not run to their end, and what weakened in others, in words."""
 
     def as_dict(self) -> dict[str, Any]:
         """What a program would read: where each line breaks, by figure; None is not known."""
@@ -71,8 +72,8 @@ def make_study(sweep: Sweep, rows: Sequence[Mapping[str, Any]], plan: CurvePlan)
     )
     if not figures:
         raise ScenarioError(f"curve.figures: no run has any of {', '.join(plan.figures)}")
-    missing = tuple(f"{row['folder']}: {row['error']}" for row in rows if row["status"] != "done")
-    return Study(made, plan, figures, missing)
+    failed = [f"{row['folder']} failed: {row['error']}" for row in rows if row["status"] != "done"]
+    return Study(made, plan, figures, (*failed, *weakened(rows)))
 
 
 def _figure(made: Curves, column: str, plan: CurvePlan) -> Figure:

@@ -38,9 +38,18 @@ def headline(run: RunFolder) -> list[Figure]:
         *_judgement(run),
         Figure("Bytes sent", float(run.edges["bytes"].sum()) if run.edges else None, "MB",
                "of all messages, lost ones among them"),
-        Figure("Virtual time", run.summary["virtual_s"], "s", "on the clocks of the peers"),
+        _time(run),
         Figure("Wall time", wall["total"], "s", f"{wall['startup']:.1f} s of it to start up"),
     ]  # fmt: skip
+
+
+def _time(run: RunFolder) -> Figure:
+    late = (run.summary.get("lateness") or {}).get("message")
+    if run.summary.get("clock") != "real":
+        note = "on the clocks of the peers"
+        return Figure("Virtual time", run.summary["virtual_s"], "s", note)
+    note = "nothing arrived" if late is None else f"messages late by {1000 * late['mean_s']:.0f} ms"
+    return Figure("Real time", run.summary["virtual_s"], "s", note)
 
 
 def _models(run: RunFolder) -> list[Figure]:

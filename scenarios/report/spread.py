@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 
 from graphs.types import Graph
-from scenarios.report.charts import Chart, chart, mean_of_cells, percent, single, slide
+from scenarios.report.charts import Chart, chart, frames_of, mean_of_cells, percent, single, slide
 from scenarios.report.folder import Floats, Merges, RunFolder, Series
 from scenarios.report.styles import SCALE, STYLES, UNKNOWN
 
@@ -15,6 +15,24 @@ MOST_STEPS = 100
 """Of the slider."""
 _MOST_LABELS = 60
 """Peers up to which each has its id beside it."""
+
+
+def by_round(run: RunFolder, series: Series, what: str) -> Chart:
+    """The graph coloured by what each benign peer had after a round, with a slider over them."""
+    rounds = some_rounds(series, MOST_STEPS)
+    ends = (float(series.time_s[series.round == r].max()) for r in rounds)
+    labels = [f"{r} ({end:.1f} s)" for r, end in zip(rounds, ends, strict=True)]
+    return spread(run, after_each(series, list(run.groups), rounds), labels, what)
+
+
+def by_influence(run: RunFolder) -> Chart | None:
+    """A server's clients, coloured by their share in its model; None if it merged nothing."""
+    rows = run.merges
+    if not len(rows):
+        return None
+    frames = frames_of(int(rows.round.max()), MOST_STEPS)
+    labels = [str(a) if a == b else f"{a}–{b}" for a, b in frames]
+    return spread(run, heeded(rows, list(run.groups), frames), labels, "influence")
 
 
 def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> Chart:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
+from typing import Any
 
 from scenarios.report.blocks import file_text, table_block
 
@@ -29,6 +30,19 @@ def study_page(title: str, subtitle: str, alarms: Sequence[str], parts: Sequence
         plotly=get_plotlyjs(),
         script=file_text("page.js"),
     )
+
+
+def weakened(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In how many cells of a sweep a defense ran without what it promises, by its rows."""
+    lines = []
+    for column, what in (
+        ("shortfalls", "the defense could not be computed in some merge, and on_shortfall decided"),
+        ("without_guarantee", "the rule was computed without its guarantee in some merge"),
+    ):
+        count = sum(bool(row[column]) for row in rows)
+        if count:
+            lines.append(f"in {count} of {len(rows)} cells {what}; results.csv counts the merges")
+    return lines
 
 
 def table_part(title: str, text: str, rows: Sequence[Sequence[str]], words: bool = False) -> str:

@@ -11,7 +11,7 @@ from scenarios.paper_text import Text, fields
 from scenarios.report.blocks import section_block
 from scenarios.report.charts import FONT, Chart
 from scenarios.report.panels import Panel, Section
-from scenarios.report.study_page import rerun_part, study_page, table_part
+from scenarios.report.study_page import rerun_part, study_page, table_part, weakened
 from scenarios.report.styles import SCALE
 from scenarios.sweep import Sweep
 from scenarios.sweep_files import FILES, explained, files_of
@@ -69,14 +69,7 @@ def _alarms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [f"{row['folder']} failed: {row['error']}" for row in failed[:_SHOWN_ERRORS]]
     if len(failed) > _SHOWN_ERRORS:
         lines.append(f"and {len(failed) - _SHOWN_ERRORS} more cells failed; results.csv says why")
-    for column, what in (
-        ("shortfalls", "the defense could not be computed in some merge, and on_shortfall decided"),
-        ("without_guarantee", "the rule was computed without its guarantee in some merge"),
-    ):
-        count = sum(bool(row[column]) for row in rows)
-        if count:
-            lines.append(f"in {count} of {len(rows)} cells {what}; results.csv counts the merges")
-    return lines
+    return [*lines, *weakened(rows)]
 
 
 def _paper_part(table: PaperTable) -> str:

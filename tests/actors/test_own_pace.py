@@ -1,6 +1,7 @@
 """Peers that go their own pace, through the engine and over real links; nothing is computed."""
 
 from math import isclose
+from typing import get_args
 
 import networkx as nx
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.budget import Budget
+from actors.protocols import PROTOCOLS, AnyProtocol
 from actors.protocols.events import Received, Resolved
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
 from actors.protocols.measuring import Measuring
@@ -34,6 +36,10 @@ def peers(graph, settings, rounds=4, hostile=(), dropout=0.0, mutes=False, every
         listens = (True,) if me in hostile else ()
         machines.append(kind(place, settings, Measuring(every=every), *listens))
     return machines
+
+
+def test_the_union_of_protocols_is_the_tuple_of_protocols():
+    assert get_args(AnyProtocol) == PROTOCOLS
 
 
 # ---------------------------------------------------------------- times, by hand

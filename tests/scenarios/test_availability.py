@@ -11,7 +11,7 @@ CHURN = {"kind": "session", "mean_up_s": 2, "mean_down_s": 1}
 SLOW = {
     "network": {"latency": {"kind": "constant", "ms": 20}},
     "compute": {"samples_per_s": 400},
-    "protocol": {"timeout_s": 2},
+    "protocol": {"kind": "rounds", "timeout_s": 2},
 }
 """A round takes about 0.9 s."""
 

@@ -12,6 +12,7 @@ from scenarios.examples import example_of
 from scenarios.families import FAMILIES
 from scenarios.handbook import all_classes, handbook
 from scenarios.reader import Reader, plain
+from scenarios.schema import Scenario
 from scenarios.shapes import annotations, default, required, settable
 from scenarios.variants import kind_of
 
@@ -70,10 +71,13 @@ def test_each_example_can_be_read(cls, tmp_path):
     needed = {f.name for f in settable(cls) if f.default is f.default_factory is MISSING}
     base = {} if kind_of(cls) is None else {"kind": kind_of(cls)}
     base |= {key: shown[key] for key in shown if key in needed}
+    if cls is Scenario:
+        base |= {"rounds": 20}
     for key, example in shown.items():
         others = TOGETHER.get((kind_of(cls) or cls.__name__, key), {})
         if kind_of(cls) in EVENTS and key != "at_round":
             others = {"at_s": 2.5}
+        assert example is not None, f"{key} has no default: scenarios/examples.py needs an example"
         reader = Reader(FAMILIES, tmp_path)
         assert reader.read(cls, {**base, **others, key: example}) is not None
         assert [problem.text for problem in reader.problems] == [], (key, example)

@@ -1,6 +1,7 @@
 """The same scenario under both clocks, and what the real one cannot have."""
 
 import json
+import threading
 from statistics import fmean, stdev
 
 import pytest
@@ -114,18 +115,23 @@ def test_the_record_says_that_it_cannot_be_repeated_and_how_late_it_was(loaded, 
     assert len(works) == 2 * 5 * 2 == record.summary["lateness"]["work"]["count"]  # train, merge
 
 
-def test_time_runs_out(loaded, tmp_path):
-    sections = {
+@pytest.mark.parametrize(
+    ("protocol", "ends"),
+    [("rounds", {"budget": {"virtual_s": 0.5}}), ("gossip", {"duration_s": 0.5})],
+)
+def test_time_runs_out(protocol, ends, loaded, tmp_path):
+    sections = ends | {
         "rounds": 1000,
-        "budget": {"virtual_s": 0.5},
+        "protocol": {"kind": protocol},
         "compute": {"measured": True},
         "network": {"latency": {"kind": "constant", "ms": 30}},
         "runtime": REAL,
     }
     record = run(loaded(**sections), out=tmp_path / "real", picture=False)
     assert record.status == "done"
-    assert record.summary["budget"]["spent"] == "virtual_s"
     assert record.summary["rounds_done"]["most"] < 1000
+    events = (record.folder / "events.jsonl").read_text()
+    assert events.count('"event": "budget_spent"') == 5
     assert len(record.summary["accuracy_by_peer"]) == 5
 
 
@@ -140,6 +146,8 @@ def test_a_run_that_is_told_to_stop_leaves_what_it_had(loaded, tmp_path, monkeyp
     monkeypatch.setattr(Stop, "is_set", is_set)
     record = run(loaded(**sections), out=tmp_path / "real", picture=False)
     assert record.status == "interrupted"
+    left = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith(("shells", "desk")) for name in left)
     assert record.summary["messages"]["sent"] > 0
     with pytest.raises(ScenarioError, match="under clock: real cannot be resumed"):
         resume(record.folder)
@@ -223,6 +231,7 @@ def test_where_much_is_late_accuracies_agree_within_noise(protocol, loaded, tmp_
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.parametrize("each", [1, 2])
 def test_actors_call_one_another(each, loaded, tmp_path):
@@ -257,6 +266,7 @@ class Fragile(PeerDefense):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 def test_an_actor_that_dies_is_a_lost_peer(loaded, tmp_path):
     (tmp_path / "fragile_real.py").write_text(FRAGILE)

@@ -140,6 +140,23 @@ def test_it_knows_groups_of_adversaries(schema):
     jsonschema.validate(tree_of(bundled()["quickstart"]) | {"attack": groups}, schema)
 
 
+@pytest.mark.parametrize(
+    ("change", "right"),
+    [
+        ({"sweep": {"seed": [1], "rounds": {"from": 1, "to": 3}}}, True),
+        ({"sweep": {"training.lr": {"from": 0.1, "to": 1, "count": 3, "scale": "log"}}}, True),
+        ({"curve": {"over": "rounds", "against": None, "figures": ["asr"]}}, True),
+        ({"sweep": {"seed": []}}, False),
+        ({"sweep": {"seed": {"from": 1}}}, False),
+        ({"sweep": {"seed": {"from": 1, "to": 3, "by": 1}}}, False),
+        ({"curve": {"ovr": "rounds"}}, False),
+    ],
+)
+def test_it_knows_sweeps_and_curves(schema, change, right):
+    tree = tree_of(bundled()["quickstart"]) | change
+    assert jsonschema.Draft202012Validator(schema).is_valid(tree) is right
+
+
 @pytest.mark.parametrize("key", ["model", "topology", "attack", "defense"])
 def test_it_knows_use(schema, key):
     tree = tree_of(bundled()["quickstart"]) | {key: {"use": "mine:Own", "size": 3}}

@@ -52,7 +52,7 @@ def test_by_time_links_open_and_close(run_small, topology, attacked):
         topology={**topology, "every_s": 0.7},
         rounds=4,
         network={"latency": {"kind": "constant", "ms": 300}},
-        protocol={"timeout_s": 1},
+        protocol={"kind": "rounds", "timeout_s": 1},
         **hostile,
     )
     assert record.status == "done"
