@@ -278,6 +278,8 @@ class _Run:
             self.rounds_s = perf_counter() - started
             waits = self.executor.waits
             self.log.info("rounds took %.2f s, waits for content: %d", self.rounds_s, waits)
+            for remark in self.executor.remarks():
+                self.log.info("%s", remark)
 
     def _to_the_end(self) -> None:
         """Run; and whenever a process is lost, roll the whole run back and run again."""

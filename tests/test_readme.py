@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -64,3 +66,21 @@ def test_what_it_links_to_is_there():
     for link in links:
         assert (root / link).exists(), link
     assert (root / ".github" / "report.png").stat().st_size < 200_000
+
+
+def test_what_would_have_happened_is_told(tmp_path, monkeypatch):
+    from scenarios.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    part = README.partition("## What would have happened")[2].partition("\n## ")[0]
+    commands = [line[6:] for line in re.findall(r"^p2pfl .*$", part, re.MULTILINE)]
+    assert len(commands) == 9
+    small = ("--set", "rounds=3", "--set", "runtime.executor=inline", "--no-report")
+    for command in commands:
+        words = shlex.split(command)
+        more = {"run": small, "replay": ("--no-report",)}.get(words[0], ())
+        assert main([*words, *more]) == 0, command
+    [block] = re.findall(r"```python\n(from scenarios import open_run.*?)```", README, re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(block, shown)
+    assert len(shown["record"].metrics()) > 0

@@ -144,7 +144,7 @@ def _sections(made: Comparison, number: int) -> list[Section]:
             Panel(
                 f"{name}-gain",
                 f"{title}: B less A, round by round",
-                f"In percentage points; the band is the interval: {METHOD[made.over]}.",
+                f"With the interval as a band. {METHOD[made.over]}.",
                 gains(courses, what),
             ),
             Panel(

@@ -1,6 +1,7 @@
 """The same scenario under both clocks, and what the real one cannot have."""
 
 import json
+import threading
 from statistics import fmean, stdev
 
 import pytest
@@ -145,6 +146,8 @@ def test_a_run_that_is_told_to_stop_leaves_what_it_had(loaded, tmp_path, monkeyp
     monkeypatch.setattr(Stop, "is_set", is_set)
     record = run(loaded(**sections), out=tmp_path / "real", picture=False)
     assert record.status == "interrupted"
+    left = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith(("shells", "desk")) for name in left)
     assert record.summary["messages"]["sent"] > 0
     with pytest.raises(ScenarioError, match="under clock: real cannot be resumed"):
         resume(record.folder)

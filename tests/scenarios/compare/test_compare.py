@@ -55,6 +55,19 @@ def test_only_the_key_that_was_set_differs(ran):
     assert made.over == "peers"
 
 
+def test_keys_of_another_version_are_one_line(ran, tmp_path):
+    older = tmp_path / "older"
+    shutil.copytree(ran("mean"), older)
+    text = (older / "scenario.yaml").read_text()
+    assert "\non_shortfall: keep_own\n" in text
+    (older / "scenario.yaml").write_text(text.replace("\non_shortfall: keep_own\n", "\n"))
+    (made,) = compare([ran("median"), older])
+    assert [tuple(change) for change in made.keys] == [
+        ("defense.rule", "{kind: median}", "{kind: mean}"),
+        ("keys of one version only", "on_shortfall", "none"),
+    ]
+
+
 def test_equal_runs_never_part(ran):
     (made,) = compare([ran("median"), ran("again")])
     assert (made.keys, made.outcomes, made.peers, made.partings) == ((), (), (), ())
