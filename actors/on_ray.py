@@ -1,11 +1,11 @@
-"""What both clocks ask of Ray: to start, actors on its nodes, and what their tasks return."""
+"""What all executors on Ray need: to start it, a place for each actor, and what went wrong."""
 
 import logging
 import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import ray
 from ray.exceptions import (
@@ -16,55 +16,63 @@ from ray.exceptions import (
     RayError,
     RayTaskError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.resources import gpu_share
+from actors.travel import shares
 from p2pfl.errors import PeerLost, RunError
 
 
-def start_ray() -> None:
-    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    if threading.current_thread() is threading.main_thread():
-        # Ray's own handler leaves on the spot; a run that is told to end writes down what it has.
-        signal.signal(signal.SIGTERM, on_terminate)
+class Place(NamedTuple):
+    """Where an actor is to be."""
+
+    node: str
+    options: Mapping[str, Any]
+    """What it asks Ray for."""
 
 
-def share_of(
-    device: str, actors: int, wanted: float | Literal["auto"] = "auto"
-) -> dict[str, float]:
-    """What each of so many actors asks Ray for: no core, as the slots deal with those.
+def places(device: str, actors: int, wanted: float | Literal["auto"] = "auto") -> list[Place]:
+    """A place for each of so many actors: on a cluster its node, and elsewhere if that is gone.
+
+    They ask for no core: how many compute at once, ``slots.py`` says.
 
     Args:
-        device: ``cuda`` for a share of a GPU.
+        device: On ``cuda`` each gets a share of a GPU.
         actors: How many.
-        wanted: Of a GPU; auto: so much that all find a place.
+        wanted: That share.
 
     Raises:
-        ResourceError: If Ray has no GPU to give, or too few for what is wanted.
+        ResourceError: If there are too few GPUs.
     """
     gpus = 0.0
     if device == "cuda":
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         gpus = gpu_share(actors, int(resources.get("GPU", 0)), wanted)
-    return {"num_cpus": 0, "num_gpus": gpus}
+    nodes = shares(_nodes("GPU" if gpus else "CPU"), actors)
+    options: dict[str, Any] = {"num_cpus": 0, "num_gpus": gpus}
+    if len(set(nodes)) == 1:
+        return [Place(node, options) for node in nodes]
+    there = [NodeAffinitySchedulingStrategy(node, soft=True) for node in nodes]
+    return [
+        Place(node, options | {"scheduling_strategy": strategy})
+        for node, strategy in zip(nodes, there, strict=True)
+    ]
 
 
-def nodes(resource: str) -> dict[str, float]:
+def _nodes(resource: str) -> dict[str, float]:
     """How much of a resource each living node has, by its id; in the order of their ids."""
-    known: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
-    alive = [node for node in known if node["Alive"]]
+    nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
+    alive = [node for node in nodes if node["Alive"]]
     found = {node["NodeID"]: float(node["Resources"].get(resource, 0)) for node in alive}
     return dict(sorted(found.items()))
 
 
 def name_of_group(group: Sequence[int]) -> str:
-    """What messages call the actor of these peers."""
-    in_a_row = group[-1] - group[0] == len(group) - 1 > 0
-    who = f"{group[0]} to {group[-1]}" if in_a_row else ", ".join(map(str, group))
-    return f"peer{'s' if len(group) > 1 else ''} {who}"
+    """What messages call the actor of these peers, ascending."""
+    if len(group) == 1:
+        return f"peer {group[0]}"
+    in_a_row = group[-1] - group[0] == len(group) - 1
+    return f"peers {f'{group[0]} to {group[-1]}' if in_a_row else ', '.join(map(str, group))}"
 
 
 def fetch(references: Sequence[Any], names: Mapping[str, str]) -> list[Any]:
@@ -100,3 +108,14 @@ def fetch(references: Sequence[Any], names: Mapping[str, str]) -> list[Any]:
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def start_ray() -> None:
+    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    if threading.current_thread() is threading.main_thread():
+        # Ray's own handler leaves on the spot; a run that is told to end writes down what it has.
+        signal.signal(signal.SIGTERM, on_terminate)

@@ -15,15 +15,14 @@ from typing import Any, Literal
 
 import ray
 from ray.exceptions import RayActorError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.actor import PeerActor
 from actors.executor import Outcome, Task
-from actors.on_ray import fetch, name_of_group, nodes, share_of, start_ray
+from actors.on_ray import fetch, name_of_group, places, start_ray
 from actors.protocols.events import Handle
 from actors.specs import Arrays, HostSpec, PeerSpec
 from actors.together import Asked, Box, Queue
-from actors.travel import Travel, shares
+from actors.travel import Travel
 
 IN_FLIGHT_PER_ACTOR = 8
 """Tasks submitted and not finished; enough to keep every actor busy, and a bound on memory."""
@@ -91,10 +90,8 @@ class RayExecutor:
         folders: Sequence[str],
     ) -> None:
         self._new_actor: Any = ray.remote(PeerActor).options
-        asked = share_of(spec.device, len(groups), self._wanted)
-        self._placed: dict[str, Any] = asked | {"max_restarts": self._tries}
-        where = nodes("GPU" if asked["num_gpus"] else "CPU")
-        self._travel = Travel(shares(where, len(groups)))
+        self._places = places(spec.device, len(groups), self._wanted)
+        self._travel = Travel([place.node for place in self._places])
         self._groups = groups
         self._spec = spec
         self._peers = {peer.peer: peer for peer in peers}
@@ -107,11 +104,8 @@ class RayExecutor:
         self.pids = self.fetch([Box(self._started(k)) for k in range(len(groups))])
 
     def _made(self, k: int) -> Any:
-        """A new actor for a group, on its node; elsewhere if that is gone."""
-        options = self._placed
-        if self._travel.several:
-            place = NodeAffinitySchedulingStrategy(self._travel.nodes[k], soft=True)
-            options = options | {"scheduling_strategy": place}
+        """A new actor for a group."""
+        options = {**self._places[k].options, "max_restarts": self._tries}
         actor = self._new_actor(**options).remote()
         self._names[actor._actor_id.hex()] = name_of_group(self._groups[k])
         return actor

@@ -36,16 +36,17 @@ class Runtime:
     few edges between them, so that fewer messages leave their process and their node."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
-    clock: Literal["virtual", "real"] = "virtual"
-    """virtual: emulated delays cost no wall time, and a run can be repeated bit for bit. real: they
-    are slept, peers call one another directly, and no two runs are alike."""
     gpus_per_actor: float | Literal["auto"] = "auto"
     """Share of a GPU that an actor is given where runs use one, in (0, 1]. auto: so much that all
     actors find a place. Ray counts with it; nothing keeps an actor from using more."""
     batch: Literal["auto", "on", "off"] = "off"
     """Whether the peers of a process train as one computation: results agree with one by one to
-    about 1e-6 and depend on how the peers are packed. auto: where that is faster, which is on a GPU
-    and, on the CPU, for models without convolutions. off: every run gives the same bytes."""
+    about 1e-6 and depend on how the peers are packed. auto: where that is faster, on a GPU and, on
+    the CPU, for models without convolutions. off: every run gives the same bytes. Not under the
+    real clock."""
+    clock: Literal["virtual", "real"] = "virtual"
+    """virtual: emulated delays cost no wall time, and a run can be repeated bit for bit. real: they
+    are slept, peers call one another directly, and no two runs are alike."""
     snapshots: Snapshots | None = field(default_factory=lambda: Snapshots(every_s=60.0))
     """When the run's state is stored, so that a killed run goes on and lost actors are replaced;
     null: never. Under the real clock there are none."""

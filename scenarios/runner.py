@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from actors.collector import seldom_collecting
 from actors.engine import Engine
 from actors.executor import Executor
 from actors.real.run import RealRun
@@ -269,7 +270,7 @@ class _Run:
         assert self.recorder is not None
         started = perf_counter()
         try:
-            with self.stop.softly():
+            with self.stop.softly(), seldom_collecting():
                 self._to_the_end()
         except P2PFLError:
             self.recorder.salvage(LINGER_S)

@@ -59,15 +59,6 @@ def test_the_comparison_of_methods_loads(tmp_path):
     assert krum.loaded.scenario.server.strategy.rule == Krum(f=2)
 
 
-def test_what_it_links_to_is_there():
-    root = Path(__file__).parents[1]
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    assert ".github/report.png" in links
-    for link in links:
-        assert (root / link).exists(), link
-    assert (root / ".github" / "report.png").stat().st_size < 200_000
-
-
 def test_what_would_have_happened_is_told(tmp_path, monkeypatch):
     from scenarios.cli import main
 
@@ -84,3 +75,12 @@ def test_what_would_have_happened_is_told(tmp_path, monkeypatch):
     shown: dict[str, Any] = {}
     exec(block, shown)
     assert len(shown["record"].metrics()) > 0
+
+
+def test_what_it_links_to_is_there():
+    root = Path(__file__).parents[1]
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert ".github/report.png" in links
+    for link in links:
+        assert (root / link).exists(), link
+    assert (root / ".github" / "report.png").stat().st_size < 200_000

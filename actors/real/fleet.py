@@ -103,9 +103,9 @@ class InlineFleet:
 
     def close(self) -> None:
         """Cancel all that is under way; but for what the desk computes now, which it ends."""
-        self._desk.close()
         if self._thread.is_alive():
             self._do(self._end())
+            self._desk.close()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -114,7 +114,8 @@ class InlineFleet:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # Those too that failed beside the one that was told of.
+        await asyncio.gather(*others, *self._lives, return_exceptions=True)
 
     def _do(self, what: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()

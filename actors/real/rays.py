@@ -16,7 +16,7 @@ import ray
 from actors.actor import unpacked
 from actors.executor import Task
 from actors.host import Host
-from actors.on_ray import fetch, name_of_group, share_of, start_ray
+from actors.on_ray import fetch, name_of_group, places, start_ray
 from actors.protocols.events import Observed, Received
 from actors.real.clock import RealClock
 from actors.real.desk import Desk
@@ -147,10 +147,9 @@ class RayFleet:
             start_ray()
         self._actors: list[Any] = []
         try:
-            asked = share_of(spec.device, len(groups), gpus_per_actor)
-            made: Any = ray.remote(ShellActor).options
-            new = made(**asked, scheduling_strategy="SPREAD").remote
-            self._actors = [new() for _ in groups]
+            new: Any = ray.remote(ShellActor).options
+            found = places(spec.device, len(groups), gpus_per_actor)
+            self._actors = [new(**place.options).remote() for place in found]
             rest = ([str(f.resolve()) for f in folders], ray.put(arrays), os.cpu_count() or 1)
             blobs = [
                 cloudpickle.dumps((spec, [peer for peer in peers if peer.peer in group]))

@@ -263,7 +263,7 @@ class Shell:
         blank = None
         if work.kind in MERGES:
             blank = self._journal.keep(self.now_ns, Fact("merge", work.round))
-        prepares = self._spec.prepares and work.kind in MERGES
+        prepares = self._spec.prepares and work.kind in MERGES and work.stance == "benign"
         if prepares:
             inputs.append(work.own)
         at_ns = None if self._spec.measured else self.now_ns + after_ns

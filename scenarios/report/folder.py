@@ -96,6 +96,12 @@ class RunFolder:
         return next((peer for peer, group in self.groups.items() if group == "server"), None)
 
     @property
+    def origin(self) -> str | None:
+        """The run folder that this is a replay of, from here; None: of none."""
+        path = self.path / "origin.json"
+        return json.loads(path.read_text(encoding="utf-8"))["origin"] if path.exists() else None
+
+    @property
     def benign(self) -> list[int]:
         """Ids of the benign peers, ascending."""
         return [peer for peer, group in self.groups.items() if group.startswith("benign")]

@@ -12,6 +12,7 @@ from actors.executor import Outcome
 from actors.observer import EdgeCounts
 from actors.protocols.adversary import RoundsAdversary
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
@@ -92,24 +93,23 @@ class Logged:
 def machines_of(graph, rules):
     """Benign peers, and an adversary that sees what two of them train."""
     others = [sorted(graph[peer]) for peer in sorted(graph)]
+    last = len(graph) - 1
+    hostility = Hostility(me=last)
     if not isinstance(rules, Rounds):
         benign, adversary = (
             (GossipPeer, GossipAdversary)
             if isinstance(rules, Gossip)
             else (PairwisePeer, PairwiseAdversary)
         )
-        last = len(graph) - 1
         places = [
             Place(me=k, neighbours=tuple(those), senders=tuple(those), rounds=ROUNDS, seed=1)
             for k, those in enumerate(others)
         ]
-        return [
-            (adversary if k == last else benign)(place, rules, Measuring())
-            for k, place in enumerate(places)
-        ]
+        machines = [benign(place, rules, Measuring()) for place in places[:-1]]
+        return [*machines, adversary(places[-1], rules, Measuring(), hostility)]
     machines = [RoundsPeer(those, those, ROUNDS, rules) for those in others[:-1]]
-    hostile = RoundsAdversary(len(graph) - 1, others[-1], others[-1], ROUNDS, rules, watches=(0, 1))
-    return [*machines, hostile]
+    hostile = (hostility, others[-1], others[-1], ROUNDS, rules)
+    return [*machines, RoundsAdversary(*hostile, watches=(0, 1))]
 
 
 def work_ns(peer, work):
