@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check bench format install
+.PHONY: demo test check bench gpu format install
 
 install: $(STAMP)
 
@@ -26,6 +26,11 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/run.py
+
+# All that needs a GPU; without one it says so.
+gpu: $(STAMP)
+	$(BIN)/python -m pytest -q -rs tests/scenarios/test_gpu.py
+	$(BIN)/python tests/benchmarks/gpu.py
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -11,10 +11,11 @@ from actors.protocols.events import (
     Returned,
     Started,
     TimerFired,
+    Turned,
     WorkDone,
 )
 from graphs.availability import CHURN, Timeline
-from graphs.events import Change
+from graphs.events import TURNS, Change
 from graphs.open_edges import OpenEdges
 
 NOBODY = -1
@@ -122,7 +123,14 @@ class Comings:
             at.presence.timed -= 1
 
     def change(self, at: Moment, change: Change) -> None:
-        """Change who is there or which links are open, and tell whom it concerns."""
+        """Change who is there or which links are open, and tell whom it concerns.
+
+        Who is hostile is for adversaries to know: everybody is told, and they say when it counts.
+        """
+        if change.what in TURNS:
+            for peer in self._neighbours:
+                self._push(at.now_ns, peer, Turned(change))
+            return
         moved, news = at.presence.apply(change, self._sends_to, at.finished)
         for peer in moved:
             data = {"factor": change.factor} if change.what == "slow" else {}
@@ -136,13 +144,13 @@ class Comings:
             self._push(at.now_ns, peer, what)
         if change.what == "up":
             for peer in moved:
-                self._wake(at, peer)
+                self._wake(at, peer, change.round)
 
-    def _wake(self, at: Moment, peer: int) -> None:
-        """A peer is back: it is told so, and then what was kept for it."""
+    def _wake(self, at: Moment, peer: int, least: int) -> None:
+        """A peer is back, in a round or a later one: it is told so, and what was kept for it."""
         presence = at.presence
         kept = presence.asleep.pop(peer, [])
-        round_ = presence.joins_in(peer, self._sends_to(peer), at.finished)
+        round_ = max(least, presence.joins_in(peer, self._sends_to(peer), at.finished))
         anew = peer in presence.anew
         sequence = self._push(at.now_ns, peer, Returned(round_, anew))
         if anew:

@@ -309,7 +309,7 @@ class Engine:
             return
         task = task_of(work, self._outputs[peer])
         inputs = [parcel.handle for parcel in work.inputs]
-        if work.kind in MERGES and peer in self._prepares:
+        if work.kind in MERGES and peer in self._prepares and work.stance == "benign":
             inputs += self._prepared.of(peer, work.round, [*inputs, work.own])
         outcome = self._executor.submit(peer, task, inputs)
         if work.kind in MERGES:

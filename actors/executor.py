@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from actors.protocols.events import MERGES, Handle, Work
+from p2pfl.learner.conduct import Stance
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Task:
     """The rounds that those updates claim."""
     outputs: int = 0
     """How many updates, or prepared messages, come of it beside the summary."""
+    stance: Stance | None = None
+    """How the peer does this round; None: it does not matter."""
+    members: tuple[int, ...] = ()
+    """An adversary's coalition at present, ascending."""
 
 
 def task_of(work: Work, crafts: int) -> Task:
@@ -35,7 +40,7 @@ def task_of(work: Work, crafts: int) -> Task:
     outputs = crafts if work.kind == "craft" else 0 if work.kind in MERGES else work.outputs
     senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
     claimed = tuple(parcel.round for parcel in work.inputs)
-    return Task(work.kind, work.round, senders, claimed, outputs)
+    return Task(work.kind, work.round, senders, claimed, outputs, work.stance, work.members)
 
 
 class Outcome(NamedTuple):
@@ -82,6 +87,10 @@ class Executor(Protocol):
 
         Processes that are gone are replaced.
         """
+        ...
+
+    def remarks(self) -> list[str]:
+        """What the log should say of the run, such as what went between the nodes of a cluster."""
         ...
 
     def close(self) -> None:

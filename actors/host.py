@@ -28,6 +28,7 @@ from p2pfl.learner.memory import keep_freed_memory
 from p2pfl.learner.part import Part, Whole
 from p2pfl.learner.server import ServerLearner
 from p2pfl.learner.threads import single_thread
+from p2pfl.learner.together import Ready, possible, train_together
 from p2pfl.learner.training import Trainer
 from p2pfl.metrics import consensus_distance
 from p2pfl.models import build_model
@@ -80,11 +81,12 @@ class Host:
             strategy=spec.strategy,
             pace=spec.pace,
         )
+        self._batches = possible(module)
         self._codec = Codec(_modules(spec))
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
         self._whole = Whole(shared(arrays.inputs), shared(arrays.labels), spec.classes)
         self._makes = {peer.peer: partial(self._start, spec, peer, arrays) for peer in peers}
-        self._learners = {peer: make() for peer, make in self._makes.items()}
+        self._learners: dict[int, Any] = {peer: make() for peer, make in self._makes.items()}
 
     def _start(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Holder:
         try:
@@ -118,7 +120,7 @@ class Host:
             coalition.conduct,
             peer.mixing,
             peer.targets,
-            coalition.members,
+            coalition.everyone,
             spec.defense,
             spec.poisoned_classes,
             peer.coalition,
@@ -142,11 +144,36 @@ class Host:
             self._learners[peer] = self._makes[peer]()
             return (None,)
         learner = self._learners[peer]
+        if task.stance is not None:
+            learner.take(task.stance, task.members)
         try:
             return self._run(learner, task, inputs)
         except (Exception, SystemExit) as error:
             where = f"peer {peer} failed in {task.kind} of round {task.round}"
             raise failure(where, error) from error
+
+    def run_together(self, asked: Sequence[tuple[int, Task]]) -> list[tuple[object, ...]]:
+        """Local trainings of several peers, those that can be as one computation.
+
+        Raises:
+            RunError: As ``run`` does.
+        """
+        together: dict[int, list[tuple[int, Ready]]] = {}
+        results: dict[int, tuple[object, ...]] = {}
+        for peer, task in asked:
+            ready = self._learners[peer].ready(task.round) if self._batches else None
+            if ready is None:
+                results[peer] = self.run(peer, task, ())
+            else:
+                together.setdefault(len(ready.data.labels), []).append((peer, ready))
+        trainer, settings = self._bench.trainer, self._bench.training
+        for group in together.values():
+            begun = [ready for _, ready in group]
+            module = trainer.flat.module
+            found = train_together(module, trainer.flat.layout, begun, settings)
+            for (peer, ready), trained in zip(group, found, strict=True):
+                results[peer] = self._learners[peer].trained(ready.round + 1, trained)
+        return [results[peer] for peer, _ in asked]
 
     def _saved(self, learner: Any) -> Encoded | str:
         """Its state; or why that cannot be stored, which is no reason to end a run."""

@@ -1,20 +1,13 @@
 """The executor without Ray: everything in this process, at once, in the order of submission."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from actors.executor import Outcome, Task
 from actors.host import Host
 from actors.protocols.events import Handle
 from actors.specs import Arrays, HostSpec, PeerSpec
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Box:
-    """A handle: it holds the object itself."""
-
-    content: object
+from actors.together import Box, Queue
 
 
 class InlineExecutor:
@@ -26,9 +19,14 @@ class InlineExecutor:
         self.waits = 0
         self._made_of = (spec, peers, arrays)
         self._host = Host(spec, peers, arrays)
+        self._queue = Queue(lambda asked: self._host.run_together(asked)) if spec.batch else None
 
     def submit(self, peer: int, task: Task, inputs: Sequence[Handle]) -> Outcome:
-        """Run the task now."""
+        """Run the task now; a training, if others may join it, when it is needed."""
+        if self._queue is not None:
+            if task.kind == "train":
+                return self._queue.add(peer, task)
+            self._queue.before(peer)
         results = self._host.run(peer, task, self.fetch(inputs))
         *updates, summary = map(Box, results)
         return Outcome(tuple(updates), summary)
@@ -48,7 +46,13 @@ class InlineExecutor:
 
     def restart(self) -> None:
         """Make the learners anew."""
+        if self._queue is not None:
+            self._queue.clear()
         self._host = Host(*self._made_of)
+
+    def remarks(self) -> list[str]:
+        """Nothing."""
+        return []
 
     def close(self) -> None:
         """Nothing to let go of."""

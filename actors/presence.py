@@ -78,7 +78,8 @@ class Presence:
         self.rounds[peer] = round_
         changes = []
         while self.to_come and self.to_come[-1][0] <= round_:
-            changes.append(self.to_come.pop()[1])
+            due, change = self.to_come.pop()
+            changes.append(change._replace(round=due))
         return changes
 
     def joins_in(self, peer: int, others: Iterable[int], finished: Collection[int]) -> int:

@@ -5,6 +5,8 @@ from itertools import pairwise
 from typing import Literal
 
 from actors.snapshots import Snapshots
+from graphs.cuts import groups
+from graphs.types import Graph
 from p2pfl.errors import ResourceError
 
 MIB = 1 << 20
@@ -29,8 +31,19 @@ class Runtime:
     peers_per_actor: int | Literal["auto"] = "auto"
     """How many clients share one Ray actor, >= 1. auto: one actor per client up to 4 actors a core,
     or 10, or what the memory holds; with more clients, they share that many actors evenly."""
+    placement: Literal["by_number", "by_graph"] = "by_number"
+    """Who shares an actor and, on a cluster, a node: neighbours in number; or groups of peers with
+    few edges between them, so that fewer messages leave their process and their node."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
+    gpus_per_actor: float | Literal["auto"] = "auto"
+    """Share of a GPU that an actor is given where runs use one, in (0, 1]. auto: so much that all
+    actors find a place. Ray counts with it; nothing keeps an actor from using more."""
+    batch: Literal["auto", "on", "off"] = "off"
+    """Whether the peers of a process train as one computation: results agree with one by one to
+    about 1e-6 and depend on how the peers are packed. auto: where that is faster, on a GPU and, on
+    the CPU, for models without convolutions. off: every run gives the same bytes. Not under the
+    real clock."""
     clock: Literal["virtual", "real"] = "virtual"
     """virtual: emulated delays cost no wall time, and a run can be repeated bit for bit. real: they
     are slept, peers call one another directly, and no two runs are alike."""
@@ -41,6 +54,9 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.peers_per_actor != "auto" and self.peers_per_actor < 1:
             raise ValueError(f"peers_per_actor must be >= 1, or auto, got {self.peers_per_actor}")
+        share = self.gpus_per_actor
+        if share != "auto" and not 0.0001 <= share <= 1:
+            raise ValueError(f"gpus_per_actor must be in [0.0001, 1], or auto, got {share}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +78,12 @@ def plan(
     available_bytes: int,
     server: bool = False,
     cores: int = 1,
+    graph: Graph | None = None,
 ) -> Plan:
-    """Pack the peers into actors, evenly, neighbours in number together.
+    """Pack the peers into actors, evenly: neighbours in number together, or as ``placement`` says.
 
     A server, whose id is behind the peers', gets an actor of its own. ``cores`` are those of the
-    machine.
+    machine, ``graph`` is that of the peers where these are next to one another.
 
     Raises:
         ResourceError: If the memory does not suffice; it says what would fit.
@@ -89,10 +106,12 @@ def plan(
             f"{_what_fits(peers, shared, ray_bytes, available_bytes)}"
         )
     bounds = [peers * k // count for k in range(count + 1)]
-    groups = tuple(tuple(range(a, b)) for a, b in pairwise(bounds))
+    packed = tuple(tuple(range(a, b)) for a, b in pairwise(bounds))
+    if graph is not None and runtime.placement == "by_graph":
+        packed = groups(graph, [len(group) for group in packed])
     if server:
-        groups = (*groups, (peers,)) if on_ray else ((*groups[0], peers),)
-    return Plan(groups, needed, available_bytes)
+        packed = (*packed, (peers,)) if on_ray else ((*packed[0], peers),)
+    return Plan(packed, needed, available_bytes)
 
 
 def _what_fits(peers: int, shared: int, ray_bytes: int, available: int) -> str:
@@ -111,16 +130,24 @@ def _mib(size_bytes: int) -> str:
     return f"{size_bytes / MIB:,.0f} MiB"
 
 
-def gpu_share(actors: int, gpus: int) -> float:
-    """The share of a GPU that each actor gets, so that all actors find a place.
+def gpu_share(actors: int, gpus: int, wanted: float | Literal["auto"] = "auto") -> float:
+    """The share of a GPU that each actor gets: as wanted, or so that all actors find a place.
 
     Raises:
-        ResourceError: If Ray has no GPU to give.
+        ResourceError: If Ray has no GPU to give, or too few for what is wanted.
 
     >>> gpu_share(5, 2)  # three on one, two on the other
     0.3333
     """
     if gpus < 1:
         raise ResourceError("runtime.device: Ray has no GPU to give; use device: cpu")
+    if wanted != "auto":
+        places = gpus * int(1 / wanted + 1e-9)
+        if actors > places:
+            raise ResourceError(
+                f"runtime.gpus_per_actor: {wanted} leaves {places} places on {gpus} GPUs, and "
+                f"there are {actors} actors; auto would fit"
+            )
+        return wanted
     each = -(-actors // gpus)
     return 10_000 // each / 10_000  # Ray counts in ten-thousandths, and must not round up

@@ -83,7 +83,9 @@ class PeerSpec:
     server: bool = False
     """Whether it is the server. ``samples`` are then what it holds out."""
     coalition: int | None
-    """Which of ``HostSpec.coalitions`` it is of; None for a benign peer."""
+    """Which of ``HostSpec.coalitions`` it is of, or will be; None for a benign peer."""
+    possessed: bool = True
+    """Of one that is: whether it is an adversary from the beginning on."""
 
     @property
     def role(self) -> str:
@@ -92,8 +94,8 @@ class PeerSpec:
 
     @property
     def adversary(self) -> bool:
-        """Whether it is one."""
-        return self.coalition is not None
+        """Whether it is one at the beginning."""
+        return self.coalition is not None and self.possessed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,11 @@ class Coalition:
     attack: Attack[Any]
     conduct: Conduct
     members: tuple[int, ...]
-    """Ascending."""
+    """At the beginning, ascending."""
+    everyone: tuple[int, ...]
+    """Where its adversaries are at some time, ascending."""
+    visited: tuple[int, ...] = ()
+    """Of these, who is benign at the beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +138,8 @@ class HostSpec:
     attack_seed: int
     device: Literal["cpu", "cuda"]
     pace: Pace = "rounds"
+    batch: bool = False
+    """Whether peers of one process train together where they can."""
 
 
 def shared(array: npt.NDArray[Any]) -> torch.Tensor:

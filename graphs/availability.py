@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from graphs.checks import MOST_S, check_lasts, check_share
-from graphs.events import Change, Crash, Join, NetworkEvent, Rejoin
+from graphs.events import TURNS, Change, Crash, Join, NetworkEvent, Rejoin
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
@@ -138,6 +138,8 @@ class Timeline(NamedTuple):
     away: tuple[int, ...] = ()
     """Who is not there at the beginning."""
     sessions: Sessions | None = None
+    turns: tuple[tuple[int, Change], ...] = ()
+    """Who is hostile from which of its rounds on, ascending: adversaries carry these out."""
 
     def __bool__(self) -> bool:
         return bool(self.at_ns or self.at_round or self.away or self.sessions)
@@ -171,12 +173,14 @@ def timeline(
         raise TopologyError(f"event rejoin: peers {never} never crash, so they cannot come back")
     at_ns: list[tuple[int, Change]] = []
     at_round: list[tuple[int, Change]] = []
+    turns: list[tuple[int, Change]] = []
     for event in events:
         for change in _for_good(event.change(graph, server), crashed - returning):
             if event.at_s is not None:
                 at_ns.append((round(1e9 * event.at_s), change))
             elif event.at_round is not None:
-                at_round.append((event.at_round, change))
+                by_round = turns if change.what in TURNS else at_round
+                by_round.append((event.at_round, change))
     peers = tuple(sorted(set(graph) - {server}))
     sessions = None
     if isinstance(availability.churn, Session):
@@ -189,6 +193,7 @@ def timeline(
         at_round=tuple(sorted(at_round, key=lambda each: each[0])),
         away=tuple(sorted(joining)),
         sessions=sessions,
+        turns=tuple(sorted(turns, key=lambda each: each[0])),
     )
 
 

@@ -18,9 +18,12 @@ class Change(NamedTuple):
     """One change of who is there and which links are open, as the engine carries it out."""
 
     what: Literal[
-        "down", "up", "leave", "link_down", "link_up", "partition", "heal", "slow", "vary"
-    ]
+        "down", "up", "leave", "link_down", "link_up", "partition", "heal", "slow", "vary",
+        "attack_start", "attack_stop", "move_adversary",
+    ]  # fmt: skip
     peers: tuple[int, ...] = ()
+    """Whom it befalls. Of an attack: nobody named is all adversaries. Of a move: from where, to
+    where, and -1 is nowhere."""
     edges: Edges = ()
     """Directed. Of a partition, and of a step of a graph that varies (``vary``): all that are cut,
     whatever was cut so before."""
@@ -28,6 +31,8 @@ class Change(NamedTuple):
     cause: int = 1
     """Why a peer is down: 1 an event, 2 churn. It is up when nothing keeps it down."""
     anew: bool = False
+    round: int = 0
+    """Of one by rounds: when it happens. Who is up then joins in this round at the earliest."""
 
 
 def _check_when(at_s: float | None, at_round: int | None) -> None:
@@ -247,10 +252,113 @@ class Join:
         return Change("up", self.peers)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackStart:
+    """Adversaries attack from now on, in the rounds that their conduct admits.
+
+    Whom the first such event of the list that concerns it starts, and does not stop, does not
+    attack before.
+    """
+
+    peers: tuple[int, ...] | None = None
+    """Ids of adversaries; null: all."""
+    at_s: float | None = None
+    """When, in virtual seconds: from the next round that an adversary begins."""
+    at_round: int | None = None
+    """Or in this round of each adversary."""
+    kind: Literal["attack_start"] = "attack_start"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        if self.peers is not None:
+            _check_peers(self.peers)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """As it says."""
+        _check_known(self.kind, self.peers or (), graph, server)
+        return Change("attack_start", self.peers or ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackStop:
+    """Adversaries attack no more: they train on clean data and send honestly."""
+
+    peers: tuple[int, ...] | None = None
+    """Ids of adversaries; null: all."""
+    at_s: float | None = None
+    """When, in virtual seconds: from the next round that an adversary begins."""
+    at_round: int | None = None
+    """Or in this round of each adversary."""
+    kind: Literal["attack_stop"] = "attack_stop"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        if self.peers is not None:
+            _check_peers(self.peers)
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """As it says."""
+        _check_known(self.kind, self.peers or (), graph, server)
+        return Change("attack_stop", self.peers or ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveAdversary:
+    """An adversary moves to another node; the one that it leaves is benign again.
+
+    That one keeps its model, and its defense remembers what it knew before.
+    """
+
+    peer: int
+    """Where the adversary is."""
+    to: int
+    """Where it goes: a benign peer."""
+    at_s: float | None = None
+    """When, in virtual seconds: each of the two nodes turns with the next round that it begins."""
+    at_round: int | None = None
+    """Or in this round of each of the two."""
+    kind: Literal["move_adversary"] = "move_adversary"
+
+    def __post_init__(self) -> None:
+        _check_when(self.at_s, self.at_round)
+        _check_peers((self.peer, self.to))
+
+    def change(self, graph: Graph, server: int | None) -> Change:
+        """As it says."""
+        _check_known(self.kind, (self.peer, self.to), graph, server)
+        return Change("move_adversary", (self.peer, self.to))
+
+
 NetworkEvent: TypeAlias = (
-    Partition | Heal | LinkDown | LinkUp | Slow | Crash | Rejoin | Leave | Join
+    Partition
+    | Heal
+    | LinkDown
+    | LinkUp
+    | Slow
+    | Crash
+    | Rejoin
+    | Leave
+    | Join
+    | AttackStart
+    | AttackStop
+    | MoveAdversary
 )
-EVENTS = (Partition, Heal, LinkDown, LinkUp, Slow, Crash, Rejoin, Leave, Join)
+EVENTS = (
+    Partition,
+    Heal,
+    LinkDown,
+    LinkUp,
+    Slow,
+    Crash,
+    Rejoin,
+    Leave,
+    Join,
+    AttackStart,
+    AttackStop,
+    MoveAdversary,
+)
+TURNS = frozenset({"attack_start", "attack_stop", "move_adversary"})
+"""Changes of who is hostile. By rounds, each adversary carries them out in its own."""
 
 
 def _check_known(kind: str, peers: Collection[int], graph: Graph, server: int | None) -> None:

@@ -37,7 +37,7 @@ def make_engine(experiment: Experiment, executor: Executor, observer: Observer) 
         keeps_models=scenario.evaluate.consensus,
         timeline=experiment.timeline,
         open_edges=experiment.open_edges,
-        prepares=frozenset(p.peer for p in peers if defense.prepares and not p.adversary),
+        prepares=frozenset(peer.peer for peer in peers if defense.prepares),
         budget=scenario.limit,
     )
 
@@ -58,9 +58,11 @@ def make_real_run(
 
 def _outputs(peer: PeerSpec, coalitions: Sequence[Coalition]) -> int:
     """How many updates its crafting gives."""
-    if peer.coalition is None or not coalitions[peer.coalition].attack.equivocates:
+    if peer.coalition is None:
         return 1
-    return len(peer.targets)
+    coalition = coalitions[peer.coalition]
+    several = any(behaviour.several for behaviour in coalition.conduct.behaviours)
+    return len(peer.targets) if several or coalition.attack.equivocates else 1
 
 
 def final_digest(experiment: Experiment, executor: Executor) -> str:
@@ -105,6 +107,7 @@ def make_executor(experiment: Experiment, stopping: Callable[[], bool]) -> Execu
         [experiment.loaded.folder],
         stopping,
         silent=experiment.scenario.runtime.snapshots is None,
+        gpus_per_actor=experiment.scenario.runtime.gpus_per_actor,
     )
 
 
@@ -119,4 +122,5 @@ def _fleet(experiment: Experiment) -> Fleet:
         experiment.arrays,
         experiment.plan.actors,
         [experiment.loaded.folder],
+        experiment.scenario.runtime.gpus_per_actor,
     )

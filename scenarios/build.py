@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from actors.resources import Plan, plan
-from actors.specs import Arrays, BackdoorArrays, Coalition, HostSpec, PeerSpec
+from actors.specs import Arrays, BackdoorArrays, HostSpec, PeerSpec
 from actors.transport import HEADER_BYTES
 from graphs.availability import Timeline, timeline
 from graphs.fixed import Clients
@@ -34,8 +34,10 @@ from p2pfl.data.class_splits import Explicit
 from p2pfl.data.dataset import Dataset
 from p2pfl.data.partitions import partition
 from p2pfl.errors import ResourceError, ScenarioError
+from p2pfl.learner.together import is_faster
 from p2pfl.seeding import stream
 from p2pfl.vectors import Layout
+from scenarios.cast import Cast, make_cast, with_fast_links
 from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
 from scenarios.guarantees import method_warnings
@@ -65,6 +67,8 @@ class Experiment:
     """Who comes and goes, and which links open and close."""
     open_edges: OpenEdges | None
     """Of a topology that varies by time."""
+    cast: Cast
+    """Who is hostile where and when."""
     placed: Placed
     neighbourhoods: NeighbourhoodReport
     spec: HostSpec
@@ -98,7 +102,7 @@ class Experiment:
         if wanted is None or self.server is not None:
             return tuple(peer.peer for peer in self.peers)
         benign = [peer.peer for peer in self.peers if peer.role == "benign"]
-        rng = stream(self.scenario.seed, "evaluate")
+        rng = stream(self.scenario.all_seeds.data, "evaluate")
         chosen = rng.choice(len(benign), min(wanted, len(benign)), replace=False)
         return tuple(benign[k] for k in sorted(chosen))
 
@@ -139,8 +143,12 @@ def build(
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
-    clients = build_graph(scenario.topology, seeds.graph, loaded.folder)
-    placed = placed_in(scenario, clients)
+    dealt = build_graph(scenario.topology, seeds.graph, loaded.folder)
+    placed = placed_in(scenario, dealt)
+    coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
+    cast = make_cast(scenario, dealt, coalitions)
+    coalitions, clients = cast.coalitions, cast.graph
+    placed = replace(placed, adversaries=cast.adversaries)
     graph = around_a_server(clients) if scenario.server else clients
     check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
@@ -150,11 +158,12 @@ def build(
     by_round, open_edges = _varying(scenario, clients, placed, loaded.folder)
     if scenario.adversaries and scenario.adversaries.absent:
         graph = without_edges_of(graph, placed.adversaries)
+        dealt = dealt if scenario.server else graph
+    graph = with_fast_links(graph, coalitions)
     latency = scenario.network.latency
     sites = None
     if isinstance(latency, Matrix):
         sites = latency.read(len(graph), seeds.links, loaded.folder)
-    coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
     device = _device(scenario.runtime.device)
@@ -170,6 +179,7 @@ def build(
         available_bytes,
         server=scenario.server is not None,
         cores=os.cpu_count() or 1,
+        graph=None if scenario.server else clients,
     )
     spec = HostSpec(
         model=scenario.model,
@@ -188,9 +198,10 @@ def build(
         seed=seeds.training,
         attack_seed=seeds.attack,
         device=device,
+        batch=_trains_together(scenario, dataset, device),
         pace=scenario.protocol.kind,
     )
-    peers = _peers(scenario, dataset, clients if scenario.server else graph, coalitions)
+    peers = _peers(scenario, dataset, dealt, clients if scenario.server else graph, cast)
     mixings = [metropolis(each) for each in by_round]
     if mixings:
         peers = tuple(replace(p, mixings=_mixings(p.peer, mixings)) for p in peers)
@@ -208,16 +219,21 @@ def build(
         sites=sites,
         by_round=by_round,
         open_edges=open_edges,
-        timeline=timeline(
-            graph,
-            scenario.availability,
-            scenario.events,
-            seeds.links,
-            loaded.folder,
-            len(clients) if scenario.server else None,
+        timeline=cast.put_on(
+            timeline(
+                graph,
+                scenario.availability,
+                scenario.events,
+                seeds.links,
+                loaded.folder,
+                len(clients) if scenario.server else None,
+            )
         ),
+        cast=cast,
         placed=placed,
-        neighbourhoods=neighbourhood_report(graph, placed.adversaries),
+        neighbourhoods=neighbourhood_report(
+            without_edges_of(graph, cast.later), placed.adversaries
+        ),
         spec=spec,
         peers=peers,
         plan=planned,
@@ -283,36 +299,46 @@ def _device(wanted: str) -> Any:
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
+def _trains_together(scenario: Scenario, dataset: Dataset, device: str) -> bool:
+    if scenario.runtime.batch != "auto":
+        return scenario.runtime.batch == "on"
+    with torch.device("meta"):
+        return is_faster(scenario.model.build(dataset.shape, dataset.classes), device)
+
+
 def _poisoned_classes(scenario: Scenario) -> tuple[int, ...] | None:
     variant = scenario.data.partition
     return variant.poisoned if isinstance(variant, Explicit) else None
 
 
 def _peers(
-    scenario: Scenario, dataset: Dataset, graph: Graph, coalitions: Sequence[Coalition]
+    scenario: Scenario, dataset: Dataset, dealt: Graph, graph: Graph, cast: Cast
 ) -> tuple[PeerSpec, ...]:
-    coalition = {peer: k for k, each in enumerate(coalitions) for peer in each.members}
-    adversaries = frozenset(coalition)
+    """Those of the graph; samples are dealt to those of ``dealt``, and ids share their owner's."""
+    coalition = {peer: k for k, each in enumerate(cast.coalitions) for peer in each.everyone}
+    hostile = frozenset(cast.adversaries)
+    adversaries = hostile.intersection(dealt)
     rest = left_to_clients(scenario, dataset)
     parts = partition(
         dataset.labels[rest],
-        peers=len(graph),
+        peers=len(dealt),
         classes=dataset.classes,
         adversaries=adversaries,
         variant=scenario.data.partition,
         adversary_data=scenario.data.adversary_data,
         seed=scenario.all_seeds.data,
-        order=_order(scenario, graph, sorted(adversaries)),
+        order=_order(scenario, dealt, sorted(adversaries)),
     )
-    shared = shared_parts(scenario, coalitions, rest)
+    shared = shared_parts(scenario, cast.coalitions, rest)
     mixing = mixing_of(scenario, graph)
     return tuple(
         PeerSpec(
             peer=peer,
-            samples=shared.get(peer, rest[parts[peer]]),
+            samples=shared.get(peer, rest[parts[cast.owner.get(peer, peer)]]),
             mixing={sender: a for sender, a in mixing[peer].items() if sender != peer},
             targets=tuple(sorted(graph[peer])),
             coalition=coalition.get(peer),
+            possessed=peer in hostile,
         )
         for peer in sorted(graph)
     )

@@ -1,8 +1,9 @@
 """How long a scenario's own tasks take here: at one benign peer, at one adversary of each coalition
 and at the server, in this process.
 
-Each is run two or three times and the least counts. Training is cut to some steps on at most 600
-samples, an evaluation to 200 test samples. What comes of it is scaled to all peers and samples.
+Each is run two or three times and the mean counts, as what disturbs it will disturb the run too.
+Training is cut to some steps on at most 600 samples, an evaluation to 200 test samples. What comes
+of it is scaled to all peers and samples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +101,7 @@ class Calibration:
         if not (settings.every or settings.every_s):
             return 0.0
         peer = self._server or self._typical
-        seconds = _least(lambda: self._run(peer, Task("evaluate", 1))[1])
+        seconds = _usual(lambda: self._run(peer, Task("evaluate", 1))[1])
         everything = len(experiment.arrays.test_labels)
         backdoor = experiment.arrays.backdoor
         aimed = len(backdoor.labels) if backdoor else 0
@@ -130,7 +131,7 @@ class Calibration:
             training = spec.coalitions[peer.coalition].attack.settings(training)
         samples: float = samples_per_round(training, len(peer.samples))
         if self._server is None:
-            seconds = _least(lambda: self._run(peer, Task("train", 1, outputs=1))[1])
+            seconds = _usual(lambda: self._run(peer, Task("train", 1, outputs=1))[1])
             early = spec.defense.early or spec.defense.encodes
             (update, *_), _ = self._run(peer, Task("offer" if early else "train", 1, outputs=1))
             return seconds / samples, update
@@ -149,7 +150,7 @@ class Calibration:
             (made, *_), prepared_s = self._run(peer, Task("prepare", 1, outputs=1), [update])
             messages += [made] * (len(senders) + 1)
         task = Task("merge", 1, tuple(senders), (1,) * len(senders))
-        return prepared_s + _least(lambda: self._run(peer, task, messages)[1])
+        return prepared_s + _usual(lambda: self._run(peer, task, messages)[1])
 
     def _craft(self, peer: PeerSpec, own: Update) -> float:
         assert peer.coalition is not None
@@ -168,10 +169,10 @@ class Calibration:
         return results, process_time() - began
 
 
-def _least(run: Callable[[], float]) -> float:
-    """The second and third time: the first one has memory to get, and others disturb any."""
+def _usual(run: Callable[[], float]) -> float:
+    """The mean of the second and third time: the first one has memory to get."""
     run()
-    return min(run(), run())
+    return (run() + run()) / 2
 
 
 def _senders(peer: PeerSpec) -> list[int]:

@@ -253,9 +253,11 @@ def _attacks(experiment: Experiment) -> list[str]:
         attack, conduct = coalition.attack, coalition.conduct
         until = "" if conduct.stop is None else f" to {conduct.stop}"
         every = "" if conduct.every == 1 else f", each {conduct.every}."
+        how = "".join(f"; {behaviour.kind}" for behaviour in conduct.behaviours)
+        visits = f"; comes to {', '.join(map(str, coalition.visited))}" if coalition.visited else ""
         lines.append(
             f"attack {name_of(attack)}: {', '.join(map(str, coalition.members))}; knowledge "
-            f"{attack.knowledge}; from round {conduct.start}{until}{every}"
+            f"{attack.knowledge}; from round {conduct.start}{until}{every}{how}{visits}"
         )
     return lines
 

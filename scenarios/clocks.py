@@ -18,6 +18,11 @@ def check_clock(scenario: Scenario) -> None:
             raise ScenarioError("compute.measured: virtual time has nothing to measure; it needs "
                                 "runtime.clock: real")  # fmt: skip
         return
+    if scenario.runtime.batch != "off":
+        raise ScenarioError(
+            f"runtime.batch: {scenario.runtime.batch} has peers train at one moment, and under "
+            "runtime.clock: real each has its own; give off"
+        )
     topology, budget = scenario.topology, scenario.budget
     refused = {
         "events": bool(scenario.events),

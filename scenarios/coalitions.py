@@ -42,7 +42,12 @@ def make_coalitions(
     default = scenario.adversaries.conduct if scenario.adversaries else Conduct()
     seed = scenario.all_seeds.placement
     return tuple(
-        Coalition(attack=g.attack.loaded(folder), conduct=g.conduct or default, members=members)
+        Coalition(
+            attack=g.attack.loaded(folder),
+            conduct=g.conduct or default,
+            members=members,
+            everyone=members,
+        )
         for g, members in zip(groups, deal(groups, adversaries, seed), strict=True)
     )
 
@@ -138,7 +143,7 @@ def shared_parts(
             )
         rng = stream(scenario.all_seeds.data, "shared data", number)
         drawn = np.sort(among[rng.permutation(len(among))[:wanted]])
-        parts |= dict.fromkeys(coalition.members, drawn)
+        parts |= dict.fromkeys(coalition.everyone, drawn)
     return parts
 
 

@@ -31,7 +31,8 @@ def invalid(
             (f"--set {c}" for path, c in changed.items() if path == steps[: len(path)]),
             f"line {_line(root, problem.place)}",
         )
-        lines.append(f"{origin}, {'.'.join(steps)}: {problem.text}" if steps else problem.text)
+        where = ".".join(step if len(step) <= 60 else step[:57] + "..." for step in steps)
+        lines.append(f"{origin}, {where}: {problem.text}" if steps else problem.text)
     if len(problems) > SHOWN:
         lines.append(f"and {len(problems) - SHOWN} more")
     if len(lines) == 1:

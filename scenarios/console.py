@@ -15,10 +15,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from scenarios.finished import Record
 from scenarios.parquet import MISSING
 from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
-from scenarios.runner import Record
 from scenarios.sweep import Cell, Sweep
 from scenarios.sweep_files import FILES, explained, files_of
 

@@ -8,6 +8,7 @@ from graphs.latencies import LATENCIES
 from graphs.placement import PLACEMENTS
 from graphs.topologies import TOPOLOGIES
 from p2pfl.attacks import ATTACKS
+from p2pfl.behaviours import BEHAVIOURS
 from p2pfl.data.partitions import PARTITIONS, Partition
 from p2pfl.defenses import DEFENSES
 from p2pfl.models import MODELS, Model
@@ -31,4 +32,5 @@ FAMILIES = (
     Family("drops", DROPS, open=False),
     Family("churns", CHURNS, open=False),
     Family("events", EVENTS, open=False),
+    Family("behaviours", BEHAVIOURS, open=False),
 )

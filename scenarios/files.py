@@ -17,3 +17,9 @@ def read_table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file of a run folder."""
     with path.open(encoding="utf-8", newline="") as file:
         return cast(list[dict[str, str]], list(csv.DictReader(file)))
+
+
+def whole_lines(path: Path) -> str:
+    """The whole lines of a file: that of a killed run may end in the midst of one. None: empty."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return text[: text.rfind("\n") + 1]

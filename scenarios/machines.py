@@ -7,6 +7,7 @@ from actors.protocols.absent import AbsentPeer
 from actors.protocols.adversary import RoundsAdversary
 from actors.protocols.events import PeerProtocol
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
@@ -17,6 +18,7 @@ from actors.specs import Coalition, PeerSpec
 from graphs.round_plan import RoundPlan
 from graphs.schedule import round_plans
 from scenarios.build import Experiment
+from scenarios.cast import begins_attacking
 from scenarios.schema import Scenario
 
 WITHOUT_END = 1 << 53
@@ -35,7 +37,11 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
     absent = scenario.adversaries is not None and scenario.adversaries.absent
     coalitions = experiment.spec.coalitions
     listens = [coalition.attack.knowledge == "neighbourhood" for coalition in coalitions]
-    listeners = [p.peer for p in peers if p.coalition is not None and listens[p.coalition]]
+    listeners = [
+        p.peer
+        for p in peers
+        if p.coalition is not None and (listens[p.coalition] or _rushes(coalitions[p.coalition]))
+    ]
     plans = plans_of(experiment) if isinstance(scenario.protocol, Rounds) else {}
     measured, hear = frozenset(experiment.measured), frozenset(listeners)
     protocols: list[PeerProtocol] = []
@@ -44,8 +50,7 @@ def _among_peers(experiment: Experiment) -> list[PeerProtocol]:
         if peer.adversary and absent:
             protocols.append(AbsentPeer())
         elif isinstance(scenario.protocol, Rounds):
-            heard_first = listeners if me in hear else ()
-            protocols.append(_in_step(experiment, peer, every, heard_first, plans.get(me, ())))
+            protocols.append(_in_step(experiment, peer, every, listeners, plans.get(me, ())))
         else:
             protocols.append(_at_own_pace(experiment, peer, every, me in hear))
     return protocols
@@ -72,18 +77,21 @@ def _in_step(
             plans,
             every_ns,
         )
+    coalition = experiment.spec.coalitions[peer.coalition]
     return RoundsAdversary(
-        peer.peer,
+        _hostility(experiment, peer, coalition),
         peer.targets,
         senders,
         rounds,
         settings,
         every_rounds,
-        watched(experiment, experiment.spec.coalitions[peer.coalition]),
-        bool(listeners),
+        watched(experiment, coalition),
+        coalition.attack.knowledge == "neighbourhood",
         listeners,
         plans,
         every_ns,
+        scenario.defense.mutes,
+        _offers(scenario),
     )
 
 
@@ -100,15 +108,21 @@ def _at_own_pace(
         rounds=scenario.rounds,
         seed=scenario.all_seeds.links,
         availability=scenario.availability,
-        mutes=scenario.defense.mutes and not peer.adversary,
+        mutes=scenario.defense.mutes and (peer.coalition is None or _moves(experiment)),
     )
+    hostility = None
+    if peer.coalition is not None:
+        coalition = experiment.spec.coalitions[peer.coalition]
+        hostility = _hostility(experiment, peer, coalition)
     if isinstance(settings, Gossip):
-        if peer.adversary:
-            return GossipAdversary(place, settings, measuring, listens)
+        if hostility is not None:
+            return GossipAdversary(
+                place, settings, measuring, hostility, listens, _offers(scenario)
+            )
         return GossipPeer(place, settings, measuring, _offers(scenario))
     assert isinstance(settings, Pairwise)
-    if peer.adversary:
-        return PairwiseAdversary(place, settings, measuring, listens)
+    if hostility is not None:
+        return PairwiseAdversary(place, settings, measuring, hostility, listens)
     return PairwisePeer(place, settings, measuring)
 
 
@@ -146,9 +160,10 @@ def _around_a_server(experiment: Experiment, server: int) -> list[PeerProtocol]:
         if peer.adversary and absent:
             protocols.append(AbsentPeer())
         elif peer.coalition is not None:
-            shown = watched(experiment, coalitions[peer.coalition])
-            timeout_s = settings.timeout_s
-            protocols.append(ClientAdversary(peer.peer, server, participation, timeout_s, shown))
+            coalition = coalitions[peer.coalition]
+            hostility = _hostility(experiment, peer, coalition)
+            shown, timeout_s = watched(experiment, coalition), settings.timeout_s
+            protocols.append(ClientAdversary(hostility, server, participation, timeout_s, shown))
         else:
             protocols.append(ClientPeer(server))
     individual = scenario.server.strategy.individual
@@ -172,10 +187,41 @@ def plans_of(experiment: Experiment) -> dict[int, tuple[RoundPlan, ...]]:
 def watched(experiment: Experiment, coalition: Coalition) -> tuple[int, ...]:
     """Whose training its members are shown: never that of another coalition's."""
     knowledge = coalition.attack.knowledge
-    if knowledge == "full":
-        known = (p for p in experiment.peers if p.role == "benign" or p.peer in coalition.members)
-        return tuple(p.peer for p in known)
-    return coalition.members if knowledge == "colluding" else ()
+    if knowledge == "full" and not _rushes(coalition):
+        return tuple(
+            peer.peer
+            for peer in experiment.peers
+            if not peer.server and (peer.coalition is None or peer.peer in coalition.everyone)
+        )
+    return coalition.everyone if knowledge in ("colluding", "full") else ()
+
+
+def _rushes(coalition: Coalition) -> bool:
+    """Whether it waits for what its neighbours send, and knows that."""
+    return any(behaviour.listens for behaviour in coalition.conduct.behaviours)
+
+
+def _moves(experiment: Experiment) -> bool:
+    """Whether nodes that an adversary leaves are benign again."""
+    return any(coalition.visited for coalition in experiment.spec.coalitions)
+
+
+def _hostility(experiment: Experiment, peer: PeerSpec, coalition: Coalition) -> Hostility:
+    scenario, hosts = experiment.scenario, set(coalition.everyone)
+    if coalition.attack.knowledge == "full" and not _rushes(coalition):
+        hosts -= {*coalition.visited}  # benign or not, all are shown
+    return Hostility(
+        me=peer.peer,
+        seed=scenario.all_seeds.attack,
+        conduct=coalition.conduct,
+        members=coalition.members,
+        targets=peer.targets,
+        hosts=frozenset(hosts),
+        possessed=peer.possessed,
+        attacks=begins_attacking(scenario.events, peer.peer),
+        turns=list(reversed(experiment.timeline.turns)),
+        opening=experiment.cast.opening.get(peer.peer, ()),
+    )
 
 
 def watchers(experiment: Experiment) -> dict[int, list[int]]:

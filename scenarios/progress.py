@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from p2pfl.models import warm_start_of
 from scenarios.build import Experiment
 from scenarios.console import show
-from scenarios.runner import Record
+from scenarios.finished import Record
 from scenarios.summary import groups_of, method_name
 from scenarios.variants import name_of
 from scenarios.watcher import Watcher

@@ -42,7 +42,7 @@ def make_shells(
             watches=tuple(other for other, who in watchers.items() if peer.peer in who),
             messages=scenario.record.messages,
             keeps_models=scenario.evaluate.consensus,
-            prepares=scenario.defense.prepares and not peer.adversary,
+            prepares=scenario.defense.prepares,
             ends_ns=None if ends_s is None else round(1e9 * ends_s),
         )
         for peer in experiment.peers

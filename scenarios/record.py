@@ -46,7 +46,6 @@ class Recorder:
         self.tables = tables
         self.rounds_over = 0
         """Rounds that peers have ended."""
-        self._roles = roles
         self._measured = roles.count("benign") if measured is None else measured
         self._executor = executor
         self._stopping = stopping
@@ -61,6 +60,8 @@ class Recorder:
     ) -> None:
         """A line for the timeline."""
         self.rounds_over += event == "round_end"
+        if event == "turned":
+            self.tables.tally.roles.turn(peer, round_, str(data["role"]))
         self._add(Row(now_ns, peer, round_, event, data))
 
     def merged(self, now_ns: int, peer: int, round_: int, summary: Handle) -> None:
@@ -73,7 +74,7 @@ class Recorder:
         """An evaluation: rows of metrics.csv; and one for all benign peers behind the last."""
         sent = {"bytes_sent": sent_bytes}
         self._add(Row(now_ns, peer, round_, "evaluate", sent, outcome.summary))
-        if outcome.updates and self._roles[peer] == "benign":
+        if outcome.updates and self.tables.tally.roles.of(peer, round_) == "benign":
             models = self._models.setdefault(round_, {})
             models[peer] = outcome.updates[0]
             if len(models) == self._measured:

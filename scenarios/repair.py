@@ -92,7 +92,7 @@ def repair_scenario(
         how: ``add`` edges between benign peers, or ``rewire`` those of adversaries to there.
         rule: The rule whose condition is to hold everywhere, by its name or as YAML; None: no
             benign peer is to be dominated.
-        out: The new folder; None makes ``runs/NAME-repaired-N``. It gets scenario.yaml,
+        out: The new folder; None makes ``runs/NAME-repair-N``. It gets scenario.yaml,
             graph.graphml and repair.json.
 
     Raises:
@@ -112,7 +112,7 @@ def repair_scenario(
     if rule is not None:
         demand, wanted = _demand(rule, loaded, graph, hostile)
     made = repair(graph, hostile, demand, how)
-    folder = new_folder(out, f"{scenario.name}-repaired")
+    folder = new_folder(out, f"{scenario.name}-repair")
     copy_sources(folder, loaded)
     write_graph(made.graph, folder)
     tree = with_graph(with_adversaries(tree_of(scenario), hostile, _groups(loaded, hostile)))

@@ -24,11 +24,12 @@ from graphs.varying import VARYING
 from p2pfl.data import load_dataset
 from p2pfl.errors import ScenarioError
 from scenarios.build import Experiment, build
+from scenarios.finished import Record
 from scenarios.folder import copy_sources, new_folder
 from scenarios.loader import Draft, Loaded
 from scenarios.pinned import with_adversaries, with_graph, write_graph
 from scenarios.report.folder import RunFolder, read_folder
-from scenarios.runner import Record, run
+from scenarios.runner import run
 from scenarios.variants import name_of
 from scenarios.watcher import Watcher
 
@@ -209,9 +210,11 @@ def drawn_anew(before: Experiment, after: Experiment) -> list[str]:
 
     All else is drawn by peer, link and round from the seed alone.
     """
-    if before.scenario.all_seeds != after.scenario.all_seeds:
+    seeds, now = before.scenario.all_seeds._asdict(), after.scenario.all_seeds._asdict()
+    others = [part for part, seed in seeds.items() if now[part] != seed]
+    if len(others) == len(seeds):
         return ["the seed is another: every draw is"]
-    found = []
+    found = [f"the draws of {part} are others: it has another seed" for part in others]
     if not np.array_equal(before.spec.initial, after.spec.initial):
         found.append("the model that all start from is another")
     samples = [{peer.peer: peer.samples for peer in made.peers} for made in (before, after)]

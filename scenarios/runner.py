@@ -3,14 +3,13 @@
 import json
 import logging
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from actors.collector import seldom_collecting
 from actors.engine import Engine
 from actors.executor import Executor
 from actors.real.run import RealRun
@@ -24,7 +23,8 @@ from scenarios.assemble import (
     make_real_run,
 )
 from scenarios.build import Experiment, build
-from scenarios.files import read_table, replace_file
+from scenarios.files import replace_file
+from scenarios.finished import Record, Status
 from scenarios.folder import copy_sources, new_folder, write_environment, write_topology
 from scenarios.kept import keep_models
 from scenarios.lateness import Lateness
@@ -48,26 +48,6 @@ SUMMARY_EVERY_S = 2.0
 """How often a run under way replaces its summary and counts. Wall time."""
 SUMMARY_SHARE = 1 / 50
 """Of the wall time that this may take: with many edges it is done less often."""
-
-Status = Literal["running", "done", "interrupted", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A finished run: its folder, and what its summary says."""
-
-    folder: Path
-    summary: Mapping[str, Any]
-
-    @property
-    def status(self) -> Status:
-        """Whether it reached its end."""
-        status: Status = self.summary["status"]
-        return status
-
-    def table(self, name: Literal["metrics", "edges", "messages"]) -> list[dict[str, str]]:
-        """The rows of one of the folder's CSV files."""
-        return read_table(self.folder / f"{name}.csv")
 
 
 def run(
@@ -290,7 +270,7 @@ class _Run:
         assert self.recorder is not None
         started = perf_counter()
         try:
-            with self.stop.softly():
+            with self.stop.softly(), seldom_collecting():
                 self._to_the_end()
         except P2PFLError:
             self.recorder.salvage(LINGER_S)
@@ -299,6 +279,8 @@ class _Run:
             self.rounds_s = perf_counter() - started
             waits = self.executor.waits
             self.log.info("rounds took %.2f s, waits for content: %d", self.rounds_s, waits)
+            for remark in self.executor.remarks():
+                self.log.info("%s", remark)
 
     def _to_the_end(self) -> None:
         """Run; and whenever a process is lost, roll the whole run back and run again."""

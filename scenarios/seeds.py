@@ -38,12 +38,12 @@ class Seeds:
     placement: int | None = None
     """Who is an adversary, and in which group of the attack."""
     data: int | None = None
-    """Which samples are taken, who has them, and which a server holds out or a start is trained
-    on."""
+    """Which samples are taken, who has them, which a server holds out or a start is trained on, and
+    which peers are measured."""
     training: int | None = None
     """The first model, mini-batches, which clients take part in a round, what a server draws."""
     links: int | None = None
-    """Delays, drops, sites, who is down when, and how fast each peer is."""
+    """Delays, drops, sites, who is down when, whom gossip tells, and how fast each peer is."""
     attack: int | None = None
     """What adversaries draw: poisoned samples, noise in what they send."""
 

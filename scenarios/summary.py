@@ -19,17 +19,21 @@ from scenarios.variants import name_of
 from scenarios.warm_start import Started
 
 
-def groups_of(experiment: Experiment) -> dict[str, list[int]]:
-    """The peers by role, the benign ones also by place: dominated or not."""
-    benign = [peer.peer for peer in experiment.peers if peer.role == "benign"]
+def groups_of(experiment: Experiment, roles: Sequence[str] | None = None) -> dict[str, list[int]]:
+    """The peers by role, the benign ones also by place: dominated or not.
+
+    ``roles`` are those at present, where adversaries move; dominated is who was at the beginning.
+    """
+    now = experiment.roles if roles is None else roles
+    benign = [peer for peer, role in enumerate(now) if role == "benign"]
     heard = experiment.neighbourhoods.peers
-    dominated = [row.peer for row in heard if row.dominated and row.peer != experiment.server]
+    dominated = [row.peer for row in heard if row.dominated and now[row.peer] == "benign"]
     return {
         "server": [] if experiment.server is None else [experiment.server],
         "benign": benign,
         "benign_dominated": dominated,
         "benign_other": [peer for peer in benign if peer not in set(dominated)],
-        "adversary": list(experiment.placed.adversaries),
+        "adversary": [peer for peer, role in enumerate(now) if role == "adversary"],
     }
 
 
@@ -60,7 +64,7 @@ def summarise(
     """
     scenario = experiment.scenario
     coalitions = experiment.spec.coalitions
-    groups = groups_of(experiment)
+    groups = groups_of(experiment, tables.tally.roles.at_last() if tables else None)
     tally = tables.tally if tables else Tally()
     final = tally.final
     # Of whom the run is: measured are all of them, or some.

@@ -64,7 +64,6 @@ class Tables:
         self.tally = Tally(roles)
         """What it has written, counted."""
         self._folder = folder
-        self._roles = roles
         self._watcher = watcher
         self._files = files = GrowingFiles(folder, lengths)
         self._metrics: Any = csv.writer(files.open("metrics.csv", METRICS), lineterminator="\n")
@@ -140,22 +139,22 @@ class Tables:
     def _write_values(self, row: Row, peer: int | None, values: Mapping[str, Any]) -> None:
         """Rows of metrics.csv: of one peer, or (None) of all benign ones together."""
         time_s = row.now_ns / 1e9
-        who = ("", "benign") if peer is None else (peer, self._roles[peer])
+        who = ("", "benign") if peer is None else (peer, self.tally.roles.of(peer, row.round))
         start = (repr(time_s), row.round, *who)
         self._metrics.writerows((*start, name, repr(value)) for name, value in values.items())
         self._watcher.measured(time_s, row.round, peer, values)
 
     def _write_decision(self, row: Row, decision: Decision) -> None:
         self.tally.received(row.peer, row.round, decision)
-        if self._roles[row.peer] == "adversary":
+        if self.tally.roles.of(row.peer, row.round) == "adversary":
             return
         # Plain lines: csv.writer takes twice as long, and there is a row for every message.
         head = f"{row.now_ns / 1e9!r},{row.round},{row.peer}"
-        flagged, roles = decision.flagged or (), self._roles
+        flagged, roles = decision.flagged or (), self.tally.sent_as(row.round, decision)
         self._edges.writelines(
-            f"{head},{sender},{roles[sender]},{stale},{share!r},{int(sender in flagged)}\n"
-            for sender, stale, share in zip(
-                decision.senders, decision.staleness, decision.influence, strict=True
+            f"{head},{sender},{role},{stale},{share!r},{int(sender in flagged)}\n"
+            for sender, role, stale, share in zip(
+                decision.senders, roles, decision.staleness, decision.influence, strict=True
             )
         )
         for name, numbers in decision.details.items():

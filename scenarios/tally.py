@@ -8,13 +8,14 @@ from typing import Any
 from actors.host import Evaluated
 from p2pfl.learner.decision import Decision
 from p2pfl.metrics import FlagRates, flag_rates
+from scenarios.roles import Roles
 
 
 class Tally:
     """Counts and last figures. Plain data, so that a run can go on from it."""
 
     def __init__(self, roles: Sequence[str] = ()) -> None:
-        """Begin with nothing; ``roles`` are ``benign``, ``adversary`` or ``server``, by peer."""
+        """Begin with nothing; ``roles`` are those of the beginning, by peer."""
         self.counts: Counter[str] = Counter()
         """How often each event was, by its name."""
         self.final: dict[int, Evaluated] = {}
@@ -36,14 +37,16 @@ class Tally:
         """Messages that merges took, by sender and peer."""
         self.rejected: Counter[tuple[int, int]] = Counter()
         """Messages that merges found malformed, by sender and peer."""
-        self._roles = roles
-        self._adversaries = frozenset(k for k, role in enumerate(roles) if role == "adversary")
+        self.roles = Roles(roles)
+        """Who observes the run keeps them up to date."""
+        self._hostile = "adversary" in roles
         self._judged: dict[int, Counter[str]] = {}
 
     def state(self) -> dict[str, Any]:
         """All of it, as plain data."""
         return {
             "counts": dict(self.counts),
+            "roles": self.roles.state(),
             "final": self.final,
             "curve": self.curve,
             "done": self.done,
@@ -60,6 +63,7 @@ class Tally:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave."""
         self.counts = Counter(state["counts"])
+        self.roles.restore(state["roles"])
         self.final = state["final"]
         self.curve = state["curve"]
         self.done = state["done"]
@@ -91,7 +95,7 @@ class Tally:
             self.lose(sender, round_)
         for sender in decision.rejected:
             self.rejected[sender, peer] += 1
-            if self._roles[sender] == "benign":
+            if self.roles.of(sender, round_) == "benign":
                 self.counts["benign_rejected"] += 1
                 self.first_at.setdefault("benign_rejected", f"{sender} in round {round_}")
 
@@ -104,23 +108,32 @@ class Tally:
             self.first_at.setdefault("unguaranteed", decision.unguaranteed)
         if decision.shortfall is not None:
             self.first_at.setdefault("shortfall", decision.shortfall)
-        self._count_accepted(round_, decision)
-        if not self._adversaries:
+        roles = self.sent_as(round_, decision)
+        hostile = {
+            s for s, role in zip(decision.senders, roles, strict=True) if role == "adversary"
+        }
+        self._count_accepted(round_, decision, hostile)
+        if not self._hostile:
             return {}
         by_sender = zip(decision.senders, decision.influence, strict=True)
-        values = {"adversary_influence": fsum(x for k, x in by_sender if k in self._adversaries)}
+        values = {"adversary_influence": fsum(x for k, x in by_sender if k in hostile)}
         self.influence.append(values["adversary_influence"])
         if decision.flagged is not None:
-            rates = flag_rates(decision.senders, decision.flagged, self._adversaries)
+            rates = flag_rates(decision.senders, decision.flagged, hostile)
             values |= rates._asdict()
             self.rates.append(rates)
         return values
 
-    def _count_accepted(self, round_: int, decision: Decision) -> None:
+    def sent_as(self, round_: int, decision: Decision) -> list[str]:
+        """The role of each sender when it sent."""
+        sent = zip(decision.senders, decision.staleness, strict=True)
+        return [self.roles.of(sender, round_ - stale) for sender, stale in sent]
+
+    def _count_accepted(self, round_: int, decision: Decision, hostile: set[int]) -> None:
         """Whose models had a share in the result."""
         judged = self._judged.setdefault(round_, Counter())
         for sender, share in zip(decision.senders, decision.influence, strict=True):
-            role = "adversary" if sender in self._adversaries else "benign"
+            role = "adversary" if sender in hostile else "benign"
             judged[f"{role}_rows"] += 1
             judged[f"{role}_rows_accepted"] += share > 0
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from p2pfl.errors import ScenarioError
 from scenarios.build import Experiment
-from scenarios.runner import Record
+from scenarios.finished import Record
 from scenarios.summary import groups_of
 from scenarios.watcher import Watcher
 

@@ -56,7 +56,7 @@ class Timing:
             attack_ns={
                 peer.peer: ns(peer, coalition[peer.peer].attack.settings(spec.training))
                 for peer in peers
-                if peer.adversary
+                if peer.coalition is not None
             },
             coalition=coalition,
             merge_ns=merge_ns,
@@ -65,13 +65,12 @@ class Timing:
 
     def __call__(self, peer: int, work: Work) -> int:
         """Nanoseconds of virtual time."""
-        coalition = self.coalition.get(peer)
-        if work.kind in MERGES and coalition is None:
+        if work.kind in MERGES and work.stance == "benign":
             return self.merge_ns(peer, len(work.inputs))
-        hostile = coalition is not None and coalition.conduct.active(work.round)
+        hostile = work.stance == "hostile"
         plain_ns = self.attack_ns[peer] if hostile else self.honest_ns[peer]
         if work.kind == "answer" and self.client_effort is not None:
             return round(plain_ns * self.client_effort(work.round, hostile))
         trains = work.kind in ("train", "answer", "rest")
-        again = hostile and work.kind == "craft" and coalition and coalition.attack.retrains
+        again = hostile and work.kind == "craft" and self.coalition[peer].attack.retrains
         return plain_ns if trains or again else 0

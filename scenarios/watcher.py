@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scenarios.build import Experiment
-    from scenarios.runner import Record
+    from scenarios.finished import Record
 
 
 class Watcher:

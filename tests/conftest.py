@@ -26,7 +26,7 @@ def ray_session() -> Iterator[None]:
     """Ray, started as a run starts it; runs inside then use it and leave it on."""
     import ray
 
-    from actors.peer import start_ray
+    from actors.on_ray import start_ray
 
     start_ray()
     yield

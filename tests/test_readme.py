@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -13,21 +15,6 @@ from scenarios import load, run
 from scenarios.sweep import load_sweep
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_own_defense_in_a_hostile_ring_runs(tmp_path):
-    [scenario] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    [defense] = re.findall(r"```python\n(# nearest\.py\n.*?)```", README, re.DOTALL)
-    (tmp_path / "ring.yaml").write_text(scenario)
-    (tmp_path / "nearest.py").write_text(defense)
-    loaded = load(tmp_path / "ring.yaml", ["rounds=2", "runtime.executor=inline"])
-    record = run(loaded, out=tmp_path / "out")
-    assert record.status == "done"
-    assert record.summary["peers"]["adversary"] == 30
-    assert record.summary["defense"] == "nearest:Nearest"
-    kept = [float(row["influence"]) for row in record.table("edges")]
-    assert {round(share, 6) for share in kept} <= {0.0, 0.5, 0.333333}
-    assert max(kept) > 0
 
 
 def test_the_groups_of_adversaries_load():
@@ -70,3 +57,30 @@ def test_the_comparison_of_methods_loads(tmp_path):
     assert gossip.loaded.scenario.budget == krum.loaded.scenario.budget == Budget(bytes=2e7)
     assert gossip.loaded.scenario.server is None
     assert krum.loaded.scenario.server.strategy.rule == Krum(f=2)
+
+
+def test_what_would_have_happened_is_told(tmp_path, monkeypatch):
+    from scenarios.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    part = README.partition("## What would have happened")[2].partition("\n## ")[0]
+    commands = [line[6:] for line in re.findall(r"^p2pfl .*$", part, re.MULTILINE)]
+    assert len(commands) == 9
+    small = ("--set", "rounds=3", "--set", "runtime.executor=inline", "--no-report")
+    for command in commands:
+        words = shlex.split(command)
+        more = {"run": small, "replay": ("--no-report",)}.get(words[0], ())
+        assert main([*words, *more]) == 0, command
+    [block] = re.findall(r"```python\n(from scenarios import open_run.*?)```", README, re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(block, shown)
+    assert len(shown["record"].metrics()) > 0
+
+
+def test_what_it_links_to_is_there():
+    root = Path(__file__).parents[1]
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert ".github/report.png" in links
+    for link in links:
+        assert (root / link).exists(), link
+    assert (root / ".github" / "report.png").stat().st_size < 200_000

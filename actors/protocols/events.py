@@ -7,6 +7,9 @@ are plain data, so that a protocol can be driven by hand, at any speed and witho
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from graphs.events import Change
+from p2pfl.learner.conduct import Stance
+
 Handle: TypeAlias = object
 """The executor's reference to one object: a Ray reference, or the object itself."""
 
@@ -70,6 +73,12 @@ class Observed(NamedTuple):
     handle: Handle
 
 
+class Turned(NamedTuple):
+    """From now on other peers are hostile, or attack."""
+
+    change: Change
+
+
 class TimerFired(NamedTuple):
     """A timer that this peer set has run out."""
 
@@ -121,6 +130,7 @@ Event: TypeAlias = (
     | Received
     | WorkDone
     | Observed
+    | Turned
     | TimerFired
     | Resolved
     | Gone
@@ -147,6 +157,9 @@ class Work(NamedTuple):
     """To whom an ``instruct`` is addressed."""
     outputs: int = 1
     """How many updates come of it; a ``merge`` has none."""
+    stance: Stance = "benign"
+    members: tuple[int, ...] = ()
+    """An adversary's coalition at present, ascending."""
 
 
 class Evaluate(NamedTuple):

@@ -29,6 +29,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import OwnPace, Place
 from actors.protocols.sight import Sight
@@ -110,16 +111,18 @@ class GossipPeer(OwnPace):
         neighbours = self._place.neighbours
         each = updates if len(updates) == len(neighbours) else updates * len(neighbours)
         told = self._targets()
-        effects: list[Effect] = [
-            Send(neighbour, self.round, update)
-            for neighbour, update in zip(neighbours, each, strict=True)
-            if neighbour in told
-        ]
+        effects = self._put(
+            [
+                Send(neighbour, self.round, update)
+                for neighbour, update in zip(neighbours, each, strict=True)
+                if neighbour in told
+            ]
+        )
         return effects if self._offers == "before" else [*effects, *self._merge()]
 
     def _targets(self) -> set[int]:
         """Of those that are there, so many, or all."""
-        fanout, out = self._settings.fanout, self._absent | self._muted
+        fanout, out = self._settings.fanout, self._shunned()
         if fanout is None:
             return set(self._place.neighbours) - out
         drawn = [n for n in self._place.shuffled("gossip", self.round) if n not in out]
@@ -153,21 +156,43 @@ class GossipPeer(OwnPace):
 
 
 class GossipAdversary(GossipPeer):
-    """One adversary under ``gossip``: trains, looks at what it has been shown, crafts, sends.
+    """One adversary under ``gossip``, or one node that is hostile at times: trains, looks at what
+    it has been shown, crafts, sends.
 
     What it receives it merges like anybody else.
     """
 
     def __init__(
-        self, place: Place, settings: Gossip, measuring: Measuring, listens: bool = False
+        self,
+        place: Place,
+        settings: Gossip,
+        measuring: Measuring,
+        hostility: Hostility,
+        listens: bool = False,
+        offers: Literal["trained", "after", "before"] = "trained",
     ) -> None:
-        """Make the machine; ``listens``: whether messages that come are shown to its attack."""
+        """Make the machine.
+
+        Args:
+            place: As for a benign peer, and so are the next two.
+            settings: Fanout and staleness.
+            measuring: When it is measured.
+            hostility: When it attacks and how it behaves.
+            listens: Whether messages that come are shown to its attack.
+            offers: As for a benign peer, while it is one.
+        """
         super().__init__(place, settings, measuring)
+        self.hostility = hostility
+        self._as_benign = offers
         self._listens = listens
         self._sight = Sight()
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
+        taken = self.hostility.takes(event)
+        return self.hostility.passed(self._on(event, now_ns) if taken is None else taken)
+
+    def _on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         if isinstance(event, Observed):
             self._sight.show(Parcel(event.peer, event.round, event.handle))
             return ()
@@ -175,11 +200,31 @@ class GossipAdversary(GossipPeer):
             self._sight = Sight()
         return super().on(event, now_ns)
 
+    def _begin(self) -> list[Effect]:
+        notes = self.hostility.begin(self.round)
+        self._offers = self._as_benign if self.hostility.stance == "benign" else "trained"
+        return [*notes, *super()._begin()]
+
+    def _ready_to_send(self, updates: tuple[Handle, ...]) -> list[Effect]:
+        if self.hostility.stance == "benign":
+            return super()._ready_to_send(updates)
+        self._own = updates[0]
+        return self._send(updates)
+
+    def _put(self, sends: Sequence[Send]) -> list[Effect]:
+        return self.hostility.sends_of(sends)
+
+    def _shunned(self) -> set[int]:
+        return super()._shunned() if self.hostility.stance == "benign" else self._absent
+
     def _work_done(self, event: WorkDone, now_ns: int) -> Sequence[Effect]:
-        if event.kind != "train":
+        if event.kind != "train" or self.hostility.stance == "benign":
             return super()._work_done(event, now_ns)
+        heard = sorted(self._inbox)
         if self._listens:
             for parcel in self._inbox.values():
                 self._sight.show(parcel)
         own = Parcel(self._place.me, self.round, event.handles[0])
-        return [Work("craft", self.round, self._sight.with_own(own))]
+        unseen = self.hostility.unseen.difference(heard)
+        visible = tuple(p for p in self._sight.with_own(own) if p.sender not in unseen)
+        return [*self.hostility.crafts(heard), Work("craft", self.round, visible)]

@@ -22,6 +22,7 @@ from actors.protocols.events import (
     Received,
     Resolved,
     Returned,
+    Send,
     Started,
     TimerFired,
     Work,
@@ -117,6 +118,14 @@ class OwnPace:
     def _forget(self) -> list[Effect]:
         """Drop all that it has not used yet, and count it."""
         raise NotImplementedError
+
+    def _shunned(self) -> set[int]:
+        """Neighbours to which it sends nothing now."""
+        return self._absent | self._muted
+
+    def _put(self, sends: Sequence[Send]) -> list[Effect]:
+        """Send these."""
+        return list(sends)
 
     def _timer(self, event: TimerFired, now_ns: int) -> Sequence[Effect]:
         return ()

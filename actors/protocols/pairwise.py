@@ -44,6 +44,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import OwnPace, Place
 from actors.protocols.sight import Sight
@@ -105,7 +106,7 @@ class PairwisePeer(OwnPace):
 
     def _chosen(self) -> int | None:
         """One of the neighbours that are there; None if there is none."""
-        out = self._absent | self._muted
+        out = self._shunned()
         drawn = self._place.shuffled("pairwise", self.round)
         return next((n for n in drawn if n not in out), None)
 
@@ -138,8 +139,8 @@ class PairwisePeer(OwnPace):
     def _ask(self, model: Handle) -> list[Effect]:
         if self._partner is None:  # it has gone just now
             return []
-        asks = Send(self._partner, self.round, model)
-        return [asks, SetTimer(self._timeout_ns, ("ask", self.round))]
+        asks = self._put([Send(self._partner, self.round, model)])
+        return [*asks, SetTimer(self._timeout_ns, ("ask", self.round))]
 
     def _meet(self, model: Handle) -> list[Effect]:
         """Merge the other's model, and answer it if it has asked."""
@@ -148,7 +149,7 @@ class PairwisePeer(OwnPace):
         meets = Work("meet", self.round, (other,), model)
         if self._busy == "merge":
             return [meets]
-        return [Send(other.sender, self.round, model, other.round), meets]
+        return [*self._put([Send(other.sender, self.round, model, other.round)]), meets]
 
     def _go_on(self, now_ns: int) -> list[Effect]:
         """Do what there is to do with the model, one thing after the other."""
@@ -238,25 +239,50 @@ class PairwisePeer(OwnPace):
 
 
 class PairwiseAdversary(PairwisePeer):
-    """One adversary under ``pairwise``: trains, looks at what it has been shown, crafts, asks.
+    """One adversary under ``pairwise``, or one node that is hostile at times: trains, looks at what
+    it has been shown, crafts, asks.
 
     To who asks it, it answers with what it has crafted last; the first has to wait for that. What
     it receives it merges like anybody else.
     """
 
     def __init__(
-        self, place: Place, settings: Pairwise, measuring: Measuring, listens: bool = False
+        self,
+        place: Place,
+        settings: Pairwise,
+        measuring: Measuring,
+        hostility: Hostility,
+        listens: bool = False,
     ) -> None:
-        """Make the machine; ``listens``: whether messages that come are shown to its attack."""
+        """Make the machine.
+
+        Args:
+            place: As for a benign peer, and so are the next two.
+            settings: Timeout.
+            measuring: When it is measured.
+            hostility: When it attacks and how it behaves.
+            listens: Whether messages that come are shown to its attack.
+        """
         super().__init__(place, settings, measuring)
+        self.hostility = hostility
         self._listens = listens
         self._sight = Sight()
         self._own: Handle | None = None
         """What it has trained in this round, until it crafts."""
         self._crafted: tuple[Handle, ...] = ()
+        self._heard: set[int] = set()
+        """Whose messages its attack is shown, if it listens."""
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
+        taken = self.hostility.takes(event)
+        return self.hostility.passed(self._on(event, now_ns) if taken is None else taken)
+
+    @property
+    def _benign(self) -> bool:
+        return self.hostility.stance == "benign"
+
+    def _on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         if isinstance(event, Observed):
             self._sight.show(Parcel(event.peer, event.round, event.handle))
             return ()
@@ -265,10 +291,20 @@ class PairwiseAdversary(PairwisePeer):
         return super().on(event, now_ns)
 
     def _begin(self) -> list[Effect]:
-        return [Work("train", self.round)]
+        notes = self.hostility.begin(self.round)
+        if self._benign:
+            self._crafted = ()
+            return [*notes, *super()._begin()]
+        return [*notes, Work("train", self.round)]
+
+    def _shunned(self) -> set[int]:
+        return super()._shunned() if self._benign else self._absent
+
+    def _put(self, sends: Sequence[Send]) -> list[Effect]:
+        return self.hostility.sends_of(sends)
 
     def _work_done(self, event: WorkDone, now_ns: int) -> Sequence[Effect]:
-        if event.kind == "train":
+        if event.kind == "train" and not self._benign:
             self._own = event.handles[0]
         if event.kind != "craft":
             return super()._work_done(event, now_ns)
@@ -284,20 +320,27 @@ class PairwiseAdversary(PairwisePeer):
         own = Parcel(self._place.me, self.round, self._own)
         self._own, self._busy = None, "craft"
         self._trained, self._stepped = False, True
-        visible = self._sight.with_own(own)
-        return [Work("step", self.round, outputs=0), Work("craft", self.round, visible)]
+        heard, self._heard = sorted(self._heard), set()
+        unseen = self.hostility.unseen.difference(heard)
+        visible = tuple(p for p in self._sight.with_own(own) if p.sender not in unseen)
+        return [
+            *self.hostility.crafts(heard),
+            Work("step", self.round, outputs=0),
+            Work("craft", self.round, visible),
+        ]
 
     def _receive(self, envelope: Envelope, now_ns: int) -> Sequence[Effect]:
         if self._listens and envelope.source in self._newest:
             shown = Parcel(envelope.source, envelope.round, envelope.handle)
             self._sight.show(shown)
+            self._heard.add(envelope.source)
         return super()._receive(envelope, now_ns)
 
     def _receives(self) -> bool:
-        return bool(self._crafted) and super()._receives()
+        return (self._benign or bool(self._crafted)) and super()._receives()
 
     def _turn_to(self, other: Parcel) -> list[Effect]:
-        return self._meet(self._row(other.sender))
+        return super()._turn_to(other) if self._benign else self._meet(self._row(other.sender))
 
     def _row(self, neighbour: int) -> Handle:
         several = len(self._crafted) == len(self._place.neighbours)

@@ -143,11 +143,19 @@ class RoundsPeer:
 
     def _next_round(self) -> list[Effect]:
         self.round = max(self.round + 1, self._catch_up)
-        start: list[Effect] = [*self._missed(), Note("round_start", self.round)]
+        start: list[Effect] = [
+            *self._missed(),
+            Note("round_start", self.round),
+            *self._begins(),
+        ]
         if self._plan is not None and self._plan.rests:
             return [*start, Note("rests", self.round), Work("rest", self.round)]
         offer = [Work("offer", self.round)] if self._offers == "before" else []
         return [*start, *offer, Work("train", self.round)]
+
+    def _begins(self) -> Sequence[Effect]:
+        """What else there is to do or to say when a round begins."""
+        return ()
 
     @property
     def _plan(self) -> RoundPlan | None:

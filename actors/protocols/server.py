@@ -27,6 +27,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from graphs.round_plan import RoundPlan
@@ -134,16 +135,29 @@ class ClientPeer:
         self._busy = True
         self.round = envelope.round
         parcel = Parcel(self._server, envelope.round, envelope.handle)
-        return [Count(self._server, "accepted"), Work("answer", self.round, (parcel,), outputs=1)]
+        return [
+            *self._begins(),
+            Count(self._server, "accepted"),
+            Work("answer", self.round, (parcel,), outputs=1),
+        ]
+
+    def _begins(self) -> Sequence[Effect]:
+        """What else there is to do or to say when it begins to train."""
+        return ()
 
     def _done(self, event: WorkDone) -> Sequence[Effect]:
         return self._send(event.handles[0])
 
     def _send(self, update: Handle) -> list[Effect]:
+        return [*self._put(update), *self._go_on()]
+
+    def _put(self, update: Handle) -> list[Effect]:
+        return [Send(self._server, self.round, update)]
+
+    def _go_on(self) -> list[Effect]:
         self._busy = False
-        sent: list[Effect] = [Send(self._server, self.round, update)]
         envelope, self._next = self._next, None
-        return sent if envelope is None else [*sent, *self._train(envelope)]
+        return [] if envelope is None else self._train(envelope)
 
 
 class ClientAdversary(ClientPeer):
@@ -151,7 +165,7 @@ class ClientAdversary(ClientPeer):
 
     def __init__(
         self,
-        me: int,
+        hostility: Hostility,
         server: int,
         participation: Participation,
         timeout_s: float,
@@ -160,22 +174,28 @@ class ClientAdversary(ClientPeer):
         """Make the machine.
 
         Args:
-            me: Its own id: its own trained vector is among the visible ones.
+            hostility: When it attacks and how it behaves; its own trained vector is among the
+                visible ones.
             server: The server's id.
             participation: Who takes part in which round: it waits for nobody else.
             timeout_s: Longest wait for them, in virtual seconds from when it has trained.
             watches: Whose training of each round it may see.
         """
         super().__init__(server)
-        self._me = me
+        self.hostility = hostility
+        self._me = hostility.me
         self._participation = participation
         self._timeout_ns = round(timeout_s * 1e9)
-        self._watches = frozenset(watches) - {me}
+        self._watches = frozenset(watches) - {self._me}
         self._seen: dict[int, dict[int, Handle]] = {}
         self._trained: Handle | None = None
 
     def on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         """React to one event."""
+        taken = self.hostility.takes(event)
+        return self.hostility.passed(self._on(event, now_ns) if taken is None else taken)
+
+    def _on(self, event: Event, now_ns: int) -> Sequence[Effect]:
         if isinstance(event, Observed):
             if event.round >= self.round:
                 self._seen.setdefault(event.round, {})[event.peer] = event.handle
@@ -192,8 +212,16 @@ class ClientAdversary(ClientPeer):
             return self._craft_if_complete()
         return super().on(event, now_ns)
 
+    def _begins(self) -> Sequence[Effect]:
+        for past in [r for r in self._seen if r < self.round]:
+            del self._seen[past]
+        return self.hostility.begin(self.round)
+
+    def _put(self, update: Handle) -> list[Effect]:
+        return self.hostility.sends_of([Send(self._server, self.round, update)])
+
     def _done(self, event: WorkDone) -> Sequence[Effect]:
-        if event.kind == "craft":
+        if event.kind == "craft" or self.hostility.stance == "benign":
             return self._send(event.handles[0])
         self._trained = event.handles[0]
         return [SetTimer(self._timeout_ns, ("craft", self.round)), *self._craft_if_complete()]
@@ -201,15 +229,19 @@ class ClientAdversary(ClientPeer):
     def _craft_if_complete(self) -> Sequence[Effect]:
         if self._trained is None:
             return ()
-        awaited = self._watches.intersection(self._participation.of(self.round))
+        awaited = self._watched().intersection(self._participation.of(self.round))
         if awaited - self._seen.get(self.round, {}).keys():
             return ()
         return (self._craft(),)
 
+    def _watched(self) -> frozenset[int]:
+        """Whose training of this round it is shown."""
+        return self._watches - self.hostility.unseen
+
     def _craft(self) -> Work:
-        visible = {**self._seen.pop(self.round, {}), self._me: self._trained}
+        watched, seen = self._watched(), self._seen.pop(self.round, {})
+        visible = {peer: handle for peer, handle in seen.items() if peer in watched}
+        visible[self._me] = self._trained
         self._trained = None
-        for past in [r for r in self._seen if r < self.round]:
-            del self._seen[past]
         parcels = tuple(Parcel(peer, self.round, visible[peer]) for peer in sorted(visible))
         return Work("craft", self.round, parcels, outputs=1)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from actors.executor import Outcome, Task
-from actors.inline import Box
 from actors.lost import Lost
 from actors.protocols.events import Handle
 from actors.real.fleet import Fleet
+from actors.together import Box
 from p2pfl.errors import RunError
 
 
@@ -41,6 +41,10 @@ class FleetExecutor:
     def restart(self) -> None:
         """Real time cannot be gone back to."""
         raise RunError("clock: real: a run cannot be rolled back")
+
+    def remarks(self) -> list[str]:
+        """Nothing."""
+        return []
 
     def close(self) -> None:
         """End the fleet."""

@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
+from actors.actor import unpacked
 from actors.executor import Task
 from actors.host import Host
-from actors.peer import fetch, name_of_group, place, start_ray, unpacked
+from actors.on_ray import fetch, name_of_group, places, start_ray
 from actors.protocols.events import Observed, Received
 from actors.real.clock import RealClock
 from actors.real.desk import Desk
@@ -124,6 +125,7 @@ class RayFleet:
         arrays: Arrays,
         groups: Sequence[Sequence[int]],
         folders: Sequence[Path] = (),
+        gpus_per_actor: float | Literal["auto"] = "auto",
     ) -> None:
         """Start the actors and wait until all are ready.
 
@@ -133,6 +135,7 @@ class RayFleet:
             arrays: The data set; put into the object store once.
             groups: The peers of each actor.
             folders: Where users' own modules lie.
+            gpus_per_actor: Share of a GPU for each, where the device is one.
 
         Raises:
             RunError: If an actor cannot start.
@@ -144,8 +147,9 @@ class RayFleet:
             start_ray()
         self._actors: list[Any] = []
         try:
-            new: Any = ray.remote(ShellActor).options(**place(spec.device, len(groups))).remote
-            self._actors = [new() for _ in groups]
+            new: Any = ray.remote(ShellActor).options
+            found = places(spec.device, len(groups), gpus_per_actor)
+            self._actors = [new(**place.options).remote() for place in found]
             rest = ([str(f.resolve()) for f in folders], ray.put(arrays), os.cpu_count() or 1)
             blobs = [
                 cloudpickle.dumps((spec, [peer for peer in peers if peer.peer in group]))

@@ -5,12 +5,12 @@ from heapq import heappop, heappush
 from typing import Literal, TypeAlias
 
 from actors.executor import Outcome
-from actors.inline import Box
 from actors.lost import Lost
 from actors.observer import EdgeCounts, Observer
 from actors.real.fleet import Fleet
 from actors.real.journal import Entry, Late, Step
 from actors.real.mail import Report, ShellSpec
+from actors.together import Box
 
 LOOK_EVERY_S = 0.1
 """How often the shells are asked how they stand."""

@@ -10,6 +10,7 @@ until it is to arrive. So what a call takes on its way is a part of the delay an
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf
 from typing import Literal, TypeAlias
@@ -151,7 +152,7 @@ class Shell:
             cut_short=self._cut_short,
             posted=dict(self._posted),
             taken=dict(self._taken),
-            counts=self._transport.counts,
+            counts={edge: replace(counts) for edge, counts in self._transport.counts.items()},
             sent_bytes=self._transport.sent_bytes,
         )
 
@@ -262,7 +263,7 @@ class Shell:
         blank = None
         if work.kind in MERGES:
             blank = self._journal.keep(self.now_ns, Fact("merge", work.round))
-        prepares = self._spec.prepares and work.kind in MERGES
+        prepares = self._spec.prepares and work.kind in MERGES and work.stance == "benign"
         if prepares:
             inputs.append(work.own)
         at_ns = None if self._spec.measured else self.now_ns + after_ns

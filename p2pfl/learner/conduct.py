@@ -1,7 +1,13 @@
-"""When adversaries attack, and what they do with what they receive."""
+"""When adversaries attack, how they behave, and what they do with what they receive."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+from p2pfl.behaviours import Behaviour
+
+Stance: TypeAlias = Literal["benign", "hidden", "hostile"]
+"""How a peer does a round. benign: it follows the protocol and defends itself; hidden: an adversary
+outside its attack, which trains on clean data and sends honestly; hostile: it attacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +22,9 @@ class Conduct:
     """Last round of the attack; null: it never ends."""
     every: int = 1
     """Attack in each so many rounds, counted from ``start``, >= 1."""
+    behaviours: tuple[Behaviour, ...] = ()
+    """What they do with their messages in the rounds of the attack, one after the other, and with
+    their ids, links and places: each kind once."""
 
     def __post_init__(self) -> None:
         if self.start < 1:
@@ -24,6 +33,11 @@ class Conduct:
             raise ValueError(f"stop must be >= start ({self.start}), or null, got {self.stop}")
         if self.every < 1:
             raise ValueError(f"every counts rounds and must be >= 1, got {self.every}")
+        kinds = [behaviour.kind for behaviour in self.behaviours]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"behaviours must be of different kinds, got {', '.join(kinds)}")
+        if "mobile" in kinds and {"sybils", "whitewash"} & set(kinds):
+            raise ValueError(f"behaviours: who is mobile has no other ids, got {', '.join(kinds)}")
 
     def active(self, round_: int) -> bool:
         """Whether round ``round_`` (from 1) is one of the attack."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from p2pfl.defenses.shortfall import OnShortfall
+from p2pfl.learner.conduct import Stance
 from p2pfl.learner.evaluation import Evaluation, evaluate
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.strategies.types import Strategy
@@ -52,6 +53,9 @@ class Holder:
         self._received = (len(model) * (bench.strategy.up if bench.strategy else 1),)
         self._start = self._model
         self._concluded = False
+
+    def take(self, stance: Stance, members: Sequence[int]) -> None:
+        """How to do what follows. Nobody but an adversary has a choice."""
 
     def conclude(self) -> None:
         """Go back to the model that the present round started from: it will not be finished."""

@@ -19,6 +19,7 @@ from p2pfl.defenses.shortfall import guarantee_missing, merge_or_fall_back
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
 from p2pfl.learner.part import Part
+from p2pfl.learner.together import Ready
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
 from p2pfl.strategies.types import Assignment, claims
@@ -101,12 +102,35 @@ class Learner(Holder):
         """One round of local training. Gives the trained model: what a benign peer sends, unless
         its defense sends ``early`` or ``encodes``. Under ``pairwise`` it is then up to ``step``."""
         self._start = self._model
-        trained = self._trained(round_, self._start)
+        return self._found_out(round_, self._trained(round_, self._start))
+
+    def ready(self, round_: int) -> Ready | None:
+        """Begin a round of training that others of the process join; None where it must be alone.
+
+        Instead of ``train``; what comes of it, ``trained`` is told.
+        """
+        if self._bench.strategy is not None:
+            return None
+        self._start = self._model
+        return Ready(
+            start=self._start,
+            data=self._data,
+            round=round_ - 1,
+            rng=stream(self._bench.seed, "train", self.peer, round_),
+            momentum=self._momentum,
+        )
+
+    def trained(self, round_: int, found: Trained) -> tuple[Update, TrainingLoss]:
+        """End what ``ready`` began; gives what ``train`` gives."""
+        self._momentum, self._loss = found.momentum, found.loss
+        return self._found_out(round_, found.vector)
+
+    def _found_out(self, round_: int, vector: Vector) -> tuple[Update, TrainingLoss]:
         if self._pairwise:
-            self._found = trained
+            self._found = vector
         else:
-            self._model = trained
-        return self._update(trained, round_), TrainingLoss(loss=self._loss)
+            self._model = vector
+        return self._update(vector, round_), TrainingLoss(loss=self._loss)
 
     def step(self) -> None:
         """Add what the last training found to the model, which may have been merged meanwhile."""
@@ -135,7 +159,7 @@ class Learner(Holder):
             trainer=self._bench.trainer,
             settings=self._bench.training,
             rng=stream(self._bench.seed, "train", self.peer, round_),
-            hostile=self._hostile(round_),
+            hostile=self._hostile,
             steer=self._steer(round_, start),
             plain=partial(self._trained, round_),
         )
@@ -145,7 +169,7 @@ class Learner(Holder):
         # To an attack a gradient is what a model differs by from zero.
         sends_models = strategy.sends == "model"
         self._start = given.model if sends_models else start.new_zeros(len(start) * strategy.up)
-        if self._trains(round_):
+        if self._trains:
             self._model, self._memory = strategy.train(given, self._memory)
         else:
             self._model = self._start
@@ -290,10 +314,16 @@ class Learner(Holder):
     def _true_labels(self, round_: int, data: Samples) -> Int64[Tensor, " n"]:
         return data.labels
 
-    def _hostile(self, round_: int) -> bool:
+    def _claims(self) -> int:
+        """How many training samples are behind what it sends."""
+        return self._claimed
+
+    @property
+    def _hostile(self) -> bool:
         return False
 
-    def _trains(self, round_: int) -> bool:
+    @property
+    def _trains(self) -> bool:
         return True
 
     def _steer(self, round_: int, start: Vector) -> Steer | None:
@@ -353,7 +383,7 @@ class Learner(Holder):
             vector=vector.cpu().numpy().copy(),
             kind=self._kind,
             round=round_,
-            samples=self._claimed,
+            samples=self._claims(),
             meta={**self._meta, **self._answers},
             companion=start.cpu().numpy().copy() if self._wire.companion else None,
         )

@@ -150,7 +150,7 @@ class Trainer:
         step_size = -settings.lr * settings.lr_decay**round
         losses: list[Tensor] = []
         sizes: list[int] = []
-        for inputs, labels in _batches(data, settings, rng):
+        for inputs, labels in batches(data, settings, rng):
             flat.zero_grad()
             logits = flat.module(inputs)
             second = None
@@ -183,7 +183,7 @@ class Trainer:
         return Trained(
             vector=flat.read(),
             momentum=velocity if keeps else None,
-            loss=_weighted_mean(losses, sizes),
+            loss=weighted_mean(losses, sizes),
             samples=sum(sizes),
         )
 
@@ -201,7 +201,7 @@ def samples_per_round(settings: Training, n_samples: int) -> int:
     return epochs * n_samples + more * settings.batch_size
 
 
-def _batches(
+def batches(
     data: Samples, settings: Training, rng: np.random.Generator
 ) -> Iterator[tuple[Float[Tensor, "b ..."], Int64[Tensor, " b"]]]:
     """Cut a fresh permutation per epoch into batches, until the round has its steps."""
@@ -215,7 +215,8 @@ def _batches(
             left -= 1
 
 
-def _weighted_mean(losses: list[Tensor], sizes: list[int]) -> float:
+def weighted_mean(losses: list[Tensor], sizes: list[int]) -> float:
+    """Of a loss per step, each as often as it has samples. In float64."""
     values = torch.stack(losses).cpu().double()
     weights = torch.tensor(sizes, dtype=torch.float64)
     return float((values * weights).sum() / weights.sum())

@@ -27,6 +27,7 @@ class Family(StrEnum):
     DROPS = "drops"
     CHURNS = "churns"
     EVENTS = "events"
+    BEHAVIOURS = "behaviours"
     SCENARIOS = "scenarios"
 
 

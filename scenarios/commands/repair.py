@@ -27,7 +27,7 @@ def repair(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The new folder; by default ./runs/NAME-repaired-N."),
+        typer.Option(metavar="DIR", help="The new folder; by default ./runs/NAME-repair-N."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

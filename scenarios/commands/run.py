@@ -32,8 +32,9 @@ def run(
         typer.Option("--watch", help="Serve the growing report to a browser on this machine."),
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of --watch; 0 takes any that is free.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, max=65535, help="Of --watch; by default any that is free."),
+    ] = None,
     tensorboard: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write event files for TensorBoard into DIR/RUN."),
@@ -45,6 +46,8 @@ def run(
         raise typer.BadParameter("give SCENARIO or --resume DIR, one of the two")
     if resume is not None and (sets or out):
         raise typer.BadParameter("--resume goes on with the run as it is: without --set and --out")
+    if port is not None and not watch:
+        raise typer.BadParameter("--port is that of --watch: give both, or neither")
     from scenarios.loader import load
 
     # Before the second that the rest takes to import.
@@ -61,10 +64,11 @@ def run(
         from scenarios.tensorboard import TensorBoardWatcher
 
         each.append(TensorBoardWatcher(tensorboard))
+        console.print(f"to look at: tensorboard --logdir {tensorboard}", soft_wrap=True)
     if watch:
         from scenarios.report.live import LiveReport
 
-        each.append(LiveReport(port, console.print))
+        each.append(LiveReport(port or 0, console.print))
     watcher = Watchers(each)
     try:
         if resume is not None:

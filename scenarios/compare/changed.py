@@ -21,9 +21,16 @@ class Change(NamedTuple):
 def keys_changed(a: RunFolder, b: RunFolder) -> list[Change]:
     """The keys of the scenarios that differ, as ``--set`` has them.
 
-    Where the kind differs, the whole of it is one change.
+    Where the kind differs, the whole of it is one change. A key that one alone has comes of another
+    version of the emulator: run folders have all keys.
     """
-    return list(_differing("", a.scenario, b.scenario))
+    found = list(_differing("", a.scenario, b.scenario))
+    of_versions = [change for change in found if "" in (change.a, change.b)]
+    if of_versions:
+        sides = [", ".join(c.what for c in of_versions if c[k]) or "none" for k in (1, 2)]
+        found = [change for change in found if change not in of_versions]
+        found.append(Change("keys of one version only", *sides))
+    return found
 
 
 def _differing(key: str, a: Any, b: Any) -> Iterator[Change]:
@@ -31,7 +38,11 @@ def _differing(key: str, a: Any, b: Any) -> Iterator[Change]:
         return
     if isinstance(a, dict) and isinstance(b, dict) and _kind(a) == _kind(b):
         for name in [*a, *(name for name in b if name not in a)]:
-            yield from _differing(f"{key}.{name}" if key else name, a.get(name), b.get(name))
+            here = f"{key}.{name}" if key else name
+            if name in a and name in b:
+                yield from _differing(here, a[name], b[name])
+            else:
+                yield Change(here, *(text_of(of[name]) if name in of else "" for of in (a, b)))
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b) and key == "attack":
         for number, (one, other) in enumerate(zip(a, b, strict=True)):
             yield from _differing(f"{key}.{number}", one, other)

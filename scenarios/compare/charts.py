@@ -7,7 +7,7 @@ from scenarios.compare.differences import ROLES, Course
 from scenarios.compare.pairs import Pair
 from scenarios.report.charts import Chart, chart, percent, single, whole
 from scenarios.report.folder import RunFolder
-from scenarios.report.spread import positions
+from scenarios.report.layout import places
 from scenarios.report.styles import STYLES, UNKNOWN, Style
 
 _INK = "#000000"
@@ -146,7 +146,7 @@ def in_the_graph(
     gained = {peer: b[peer] - a[peer] for peer in pair.b.groups if peer in a and peer in b}
     if not gained:
         return None
-    place = positions(pair.b.graph, pair.b.server)
+    place = places(pair.b.graph, pair.b.server)
     one, other = (_edges(run) for run in (pair.a, pair.b))
     traces = [
         _lines(place, one & other, "in both", UNKNOWN, "solid", 1),
@@ -159,33 +159,41 @@ def in_the_graph(
         here = [peer for peer, of in pair.b.groups.items() if of == group]
         if not here:
             continue
-        known = group != "adversary"
+        shown = group != "adversary"
         fill: dict[str, Any] = {"color": style.colour}
-        if known:
-            fill = {"color": percent([gained.get(peer, 0.0) for peer in here])}
+        if shown:
+            # Of whom nothing is known keeps the grey of the mark below.
+            known = [int(peer in gained) for peer in here]
+            fill = {"color": percent([gained.get(peer, 0.0) for peer in here]), "opacity": known}
             fill["coloraxis"] = "coloraxis"
         size = 17 if len(place) <= 60 else 10
+        shape = {"symbol": style.symbol, "size": size, "line": {"width": 1, "color": "#333"}}
+        spot = {
+            "x": single([place[peer][0] for peer in here]),
+            "y": single([place[peer][1] for peer in here]),
+            "showlegend": False,
+        }
+        if shown and not all(peer in gained for peer in here):
+            below = shape | {"color": UNKNOWN}
+            traces.append(go.Scatter(**spot, mode="markers", marker=below, hoverinfo="skip"))
         traces.append(
             go.Scatter(
-                x=single([place[peer][0] for peer in here]),
-                y=single([place[peer][1] for peer in here]),
+                **spot,
                 mode="markers+text" if len(place) <= 60 else "markers",
                 text=[_label(pair, peer) for peer in here],
                 textposition="top center",
                 textfont={"size": 11},
-                marker={"symbol": style.symbol, "size": size, "line": {"width": 1, "color": "#333"}}
-                | fill,
+                marker=shape | fill,
                 customdata=[
                     f"{100 * a[peer]:.1f} → {100 * b[peer]:.1f} %" if peer in gained else "unknown"
                     for peer in here
                 ],
                 hovertemplate=f"peer %{{text}}, {style.label}<br>{what}: %{{customdata}}"
                 "<extra></extra>",
-                showlegend=False,
             )
         )
         key = {"symbol": style.symbol, "size": 10, "line": {"width": 1, "color": "#333"}}
-        key["color"] = "white" if known else style.colour
+        key["color"] = "white" if shown else style.colour
         traces.append(
             go.Scatter(x=[None], y=[None], mode="markers", marker=key, name=pair.b.label(group))
         )

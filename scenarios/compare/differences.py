@@ -96,7 +96,10 @@ def courses(pairs: Sequence[Pair]) -> list[Course]:
     found = []
     for metric in ("accuracy", "asr"):
         known = [(pair, a[metric], b[metric]) for pair, a, b in tables if a[metric] and b[metric]]
-        found += [made for role in roles if (made := _course(metric, role, known))]
+        made = {role: _course(metric, role, known) for role in roles}
+        if not made.get("benign_dominated") and not made.get("moved"):
+            made.pop("benign_other", None)  # all of the benign
+        found += [course for course in made.values() if course]
     return found
 
 

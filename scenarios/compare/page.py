@@ -11,10 +11,10 @@ from scenarios.compare.comparison import Comparison
 from scenarios.compare.differences import ROLES
 from scenarios.compare.show import (
     FIGURES,
-    METHOD,
     METRICS,
     PEER_CELLS,
     figures,
+    method_of,
     moment,
     parting_of,
     peer_cells,
@@ -101,7 +101,7 @@ def _last(made: Comparison) -> str:
         for course in made.courses
     ]
     table = _scrolling([["figure", "of", *FIGURES], *rows])
-    return f"{table}<p>Of each peer's last evaluation: {escape(METHOD[made.over])}.</p>"
+    return f"{table}<p>Of each peer's last evaluation: {escape(method_of(made))}.</p>"
 
 
 def _peers(made: Comparison) -> str:
@@ -110,8 +110,8 @@ def _peers(made: Comparison) -> str:
     several = len(made.pairs) > 1
     rows = [[change.seed] * several + peer_cells(change) for change in made.peers]
     text = (
-        "Those first whose accuracy changed most. A neighbour counts as accepted by a peer that "
-        "gave it influence in at least half of the merges that it had a model of it for."
+        "Those first whose accuracy or ASR changed most. A neighbour counts as accepted by a peer "
+        "that gave it influence in at least half of the merges that it had a model of it for."
     )
     return f"<p>{text}</p>{_scrolling([['seed'] * several + [*PEER_CELLS], *rows], True)}"
 
@@ -144,7 +144,7 @@ def _sections(made: Comparison, number: int) -> list[Section]:
             Panel(
                 f"{name}-gain",
                 f"{title}: B less A, round by round",
-                f"In percentage points; the band is the interval: {METHOD[made.over]}.",
+                f"With the interval as a band. {method_of(made)}.",
                 gains(courses, what),
             ),
             Panel(
@@ -154,13 +154,13 @@ def _sections(made: Comparison, number: int) -> list[Section]:
                 both_means(courses, what),
             ),
         ]
-        if pair.by_peer:
+        if pair.by_peer and pair.b.server is None:
             panels += [
                 Panel(
                     f"{name}-peers",
                     f"{title} of each peer{of}",
                     f"Each peer's last {what}, in %: A hollow, B filled, in the colour and shape "
-                    "of its role in that run; whom B did most for stands on top.",
+                    "of its role in that run; whose rose most stands on top.",
                     by_peer(pair, what, *sides),
                     "No peer was evaluated in both.",
                 ),
@@ -168,9 +168,9 @@ def _sections(made: Comparison, number: int) -> list[Section]:
                     f"{name}-graph",
                     f"{title}: where in the graph{of}",
                     f"The graph of B. Colour: a benign peer's last {what} less that in A, in "
-                    "percentage points. Circles: benign; squares: benign and dominated; red "
-                    "diamonds: adversaries. Edges that one run alone has are dashed orange (A) or "
-                    "thick blue (B).",
+                    "percentage points; grey: not evaluated. Circles: benign; squares: benign and "
+                    "dominated; red diamonds: adversaries. Edges that one run alone has are dashed "
+                    "orange (A) or thick blue (B).",
                     in_the_graph(pair, what, *sides),
                     "No peer was evaluated in both.",
                 ),

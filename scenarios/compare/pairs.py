@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from p2pfl.errors import ScenarioError
 from scenarios.report.folder import RunFolder, read_folder
+
+Seeds: TypeAlias = tuple[int, tuple[tuple[str, int], ...]]
+"""The run's seed, and those of parts that have their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +21,8 @@ class Pair:
 
     @property
     def seed(self) -> str:
-        """``58``, or ``1 | 2`` where the seed is what differs."""
-        a, b = (str(run.summary["seed"]) for run in (self.a, self.b))
+        """``58``; ``58, graph 3`` with a seed of a part; ``1 | 2`` where it is what differs."""
+        a, b = (_said(_seeds(run)) for run in (self.a, self.b))
         return a if a == b else f"{a} | {b}"
 
     @property
@@ -46,14 +50,14 @@ def pairs_of(folders: Sequence[Path]) -> list[list[Pair]]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise ScenarioError("compare: a run folder came twice")
     runs = [read_folder(folder) for folder in folders]
-    by_seed: dict[int, list[RunFolder]] = {}
+    by_seed: dict[Seeds, list[RunFolder]] = {}
     for run in runs:
-        by_seed.setdefault(run.summary["seed"], []).append(run)
+        by_seed.setdefault(_seeds(run), []).append(run)
     counts = {seed: len(of) for seed, of in sorted(by_seed.items())}
     if set(counts.values()) == {1}:
         return [[Pair(runs[0], other)] for other in runs[1:]]
     if len(set(counts.values())) > 1:
-        came = ", ".join(f"{count} with seed {seed}" for seed, count in counts.items())
+        came = ", ".join(f"{count} with seed {_said(seed)}" for seed, count in counts.items())
         raise ScenarioError(
             f"compare needs as many runs of one seed as of another, one for each arm; got {came}"
         )
@@ -61,3 +65,13 @@ def pairs_of(folders: Sequence[Path]) -> list[list[Pair]]:
     return [
         [Pair(by_seed[seed][0], by_seed[seed][arm]) for seed in counts] for arm in range(1, arms)
     ]
+
+
+def _seeds(run: RunFolder) -> Seeds:
+    own = run.scenario.get("seeds") or {}
+    return run.summary["seed"], tuple((part, k) for part, k in own.items() if k is not None)
+
+
+def _said(seeds: Seeds) -> str:
+    whole, own = seeds
+    return ", ".join([str(whole), *(f"{part} {seed}" for part, seed in own)])

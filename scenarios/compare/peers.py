@@ -35,11 +35,10 @@ class PeerChange:
     """Neighbours that it rejects in B and accepted in A."""
 
     @property
-    def gain(self) -> float:
-        """By how much its accuracy is higher in B; 0 where it is not known."""
-        if self.accuracy_a is None or self.accuracy_b is None:
-            return 0.0
-        return self.accuracy_b - self.accuracy_a
+    def by(self) -> float:
+        """How far its accuracy or its ASR is apart, whichever is more; 0 where it is not known."""
+        sides = ((self.accuracy_a, self.accuracy_b), (self.asr_a, self.asr_b))
+        return max((abs(b - a) for a, b in sides if a is not None and b is not None), default=0.0)
 
     @property
     def changed(self) -> bool:
@@ -51,12 +50,12 @@ class PeerChange:
 
 
 def peers_changed(pairs: Sequence[Pair]) -> list[PeerChange]:
-    """The peers of which anything changed: those first whose accuracy did most.
+    """The peers of which anything changed: those first whose accuracy or ASR did most.
 
     Of pairs whose peers are not the same ones, none.
     """
     found = [change for pair in pairs if pair.by_peer for change in _of(pair) if change.changed]
-    return sorted(found, key=lambda change: -abs(change.gain))
+    return sorted(found, key=lambda change: -change.by)
 
 
 def _of(pair: Pair) -> list[PeerChange]:

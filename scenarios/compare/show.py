@@ -26,6 +26,13 @@ METHOD = {
 """What the intervals are, by what they are over."""
 
 
+def method_of(made: Comparison) -> str:
+    """What the differences of a comparison are, and their intervals."""
+    if all(course.last.n == 1 for course in made.courses):
+        return "B - A in percentage points; of a single difference there is no interval"
+    return METHOD[made.over]
+
+
 def show_comparison(made: Comparison, console: Console) -> None:
     """What differs, how they fared, which peers changed, and where they part."""
 
@@ -43,7 +50,7 @@ def show_comparison(made: Comparison, console: Console) -> None:
         say(f"[yellow]warning[/]: the pairs differ in different ways: {', '.join(made.uneven)}")
     if made.courses:
         console.print(_last(made.courses))
-        say(METHOD[made.over])
+        say(method_of(made))
         for metric, role in (("accuracy", first_role(made)), ("asr", first_role(made))):
             for course in made.courses:
                 if (course.metric, course.role) == (metric, role) and len(course.rounds) > 1:

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from graphs.neighbourhoods import PeerReport, neighbourhood_report
 from graphs.types import Graph
 from p2pfl.errors import ScenarioError
+from scenarios.files import whole_lines
 from scenarios.report.styles import STYLES, group_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -93,6 +94,12 @@ class RunFolder:
     def server(self) -> int | None:
         """The id of the server, if there is one."""
         return next((peer for peer, group in self.groups.items() if group == "server"), None)
+
+    @property
+    def origin(self) -> str | None:
+        """The run folder that this is a replay of, from here; None: of none."""
+        path = self.path / "origin.json"
+        return json.loads(path.read_text(encoding="utf-8"))["origin"] if path.exists() else None
 
     @property
     def benign(self) -> list[int]:
@@ -215,10 +222,7 @@ class RunFolder:
         return self._all_lines(name)[1:]
 
     def _all_lines(self, name: str) -> list[str]:
-        """The whole lines of a file: that of a killed run may end in the midst of one."""
-        path = self.path / name
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return text[: text.rfind("\n") + 1].splitlines()
+        return whole_lines(self.path / name).splitlines()
 
 
 def read_folder(path: Path) -> RunFolder:

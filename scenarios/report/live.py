@@ -21,7 +21,7 @@ from scenarios.watcher import Watcher
 
 if TYPE_CHECKING:
     from scenarios.build import Experiment
-    from scenarios.runner import Record
+    from scenarios.finished import Record
 
 HOST = "127.0.0.1"
 """Nobody but this machine."""

@@ -88,7 +88,8 @@ def _subtitle(run: RunFolder) -> str:
         else f"{summary['rounds']} rounds"
     )
     rounds = f"{most}, seed {summary['seed']}"
-    return f"{text}; defense: {summary['defense']}; {rounds}"
+    text = f"{text}; defense: {summary['defense']}; {rounds}"
+    return f"{text}; a replay of {Path(origin).name}" if (origin := run.origin) else text
 
 
 def _alarms(lines: Sequence[str]) -> str:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from scenarios.report.charts import Chart, frames_of
+from scenarios.report.charts import Chart
 from scenarios.report.decisions import decision_map, measured, rates
 from scenarios.report.folder import RunFolder, Series
 from scenarios.report.learning import curves
 from scenarios.report.place import by_client, by_place, covariates
-from scenarios.report.spread import MOST_STEPS, after_each, heeded, some_rounds, spread
+from scenarios.report.spread import by_influence, by_round
 from scenarios.report.traffic import delays, edge_map, fates, round_times, staleness
 
 
@@ -87,28 +87,16 @@ def _learning(run: RunFolder) -> list[Panel]:
 
 
 def _graph(run: RunFolder) -> list[Panel]:
-    peers = list(run.groups)
     if run.server is not None:
-        rows = run.merges
-        frames = frames_of(int(rows.round.max()), MOST_STEPS) if len(rows) else []
-        drawn = None
-        if frames:
-            table = heeded(rows, peers, frames)
-            drawn = spread(run, table, [_span(frame) for frame in frames], "influence")
         caption = (
             "The clients around their server; colour: the share that a client's model had in the "
             "server's new model of that round, in %; grey: it took no part. Red diamonds: "
             "adversaries, whose share the map below has."
         )
-        return [Panel("graph-influence", "Whom the server listens to", caption, drawn,
+        return [Panel("graph-influence", "Whom the server listens to", caption, by_influence(run),
                       "The server merged nothing.", wide=True)]  # fmt: skip
     panels = []
     for name, what, series in _figures(run):
-        drawn = None
-        if series is not None:
-            rounds = some_rounds(series, MOST_STEPS)
-            table = after_each(series, peers, rounds)
-            drawn = spread(run, table, _with_time(series, rounds), what)
         panels.append(
             Panel(
                 f"graph-{name}",
@@ -118,18 +106,12 @@ def _graph(run: RunFolder) -> list[Panel]:
                 "squares: benign with more adversaries than benign peers among its neighbours "
                 "(dominated); red diamonds: adversaries. Move the slider, or press ▶, to see how "
                 "it spreads.",
-                drawn,
+                by_round(run, series, what) if series is not None else None,
                 "No model was evaluated.",
                 wide=True,
             )
         )
     return panels
-
-
-def _with_time(series: Series, rounds: list[int]) -> list[str]:
-    """Labels of a slider: rounds, and the virtual time at which their last peer was evaluated."""
-    ends = (float(series.time_s[series.round == r].max()) for r in rounds)
-    return [f"{r} ({end:.1f} s)" for r, end in zip(rounds, ends, strict=True)]
 
 
 def _place(run: RunFolder) -> list[Panel]:
@@ -243,8 +225,3 @@ def _network(run: RunFolder) -> list[Panel]:
             "long they were under way.",
         ),
     ]
-
-
-def _span(frame: tuple[int, int]) -> str:
-    first, last = frame
-    return str(first) if first == last else f"{first}–{last}"

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from graphs.types import Graph
 from p2pfl.errors import ScenarioError
 from scenarios.files import read_table
+from scenarios.report.layout import places
 from scenarios.report.styles import STYLES, group_of
 
 MOST_LABELS = 60
@@ -97,9 +98,7 @@ def _accuracy(axes: Axes, rows: list[dict[str, str]], groups: dict[int, str]) ->
 
 def draw_graph(axes: Axes, graph: Graph, groups: dict[int, str]) -> None:
     """Who is next to whom, each peer in the style of its group."""
-    # A ring is best seen as a ring; anything denser by its springs, from a fixed start.
-    thin = all(degree <= 2 for _, degree in graph.degree)
-    position = nx.circular_layout(graph) if thin else nx.spring_layout(graph, seed=1)
+    position = places(graph)
     many = len(graph) > MOST_LABELS
     size = 60 if many else 330
     nx.draw_networkx_edges(graph, position, ax=axes, alpha=0.35, arrows=False)

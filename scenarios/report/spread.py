@@ -3,18 +3,36 @@
 from collections.abc import Sequence
 from typing import Any
 
-import networkx as nx
 import numpy as np
 
 from graphs.types import Graph
-from scenarios.report.charts import Chart, chart, mean_of_cells, percent, single, slide
+from scenarios.report.charts import Chart, chart, frames_of, mean_of_cells, percent, single, slide
 from scenarios.report.folder import Floats, Merges, RunFolder, Series
+from scenarios.report.layout import places
 from scenarios.report.styles import SCALE, STYLES, UNKNOWN
 
 MOST_STEPS = 100
 """Of the slider."""
-_MOST_LABELS = 60
+_MOST_LABELS = 40
 """Peers up to which each has its id beside it."""
+
+
+def by_round(run: RunFolder, series: Series, what: str) -> Chart:
+    """The graph coloured by what each benign peer had after a round, with a slider over them."""
+    rounds = some_rounds(series, MOST_STEPS)
+    ends = (float(series.time_s[series.round == r].max()) for r in rounds)
+    labels = [f"{r} ({end:.1f} s)" for r, end in zip(rounds, ends, strict=True)]
+    return spread(run, after_each(series, list(run.groups), rounds), labels, what)
+
+
+def by_influence(run: RunFolder) -> Chart | None:
+    """A server's clients, coloured by their share in its model; None if it merged nothing."""
+    rows = run.merges
+    if not len(rows):
+        return None
+    frames = frames_of(int(rows.round.max()), MOST_STEPS)
+    labels = [str(a) if a == b else f"{a}–{b}" for a, b in frames]
+    return spread(run, heeded(rows, list(run.groups), frames), labels, "influence")
 
 
 def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> Chart:
@@ -28,7 +46,7 @@ def spread(run: RunFolder, table: Floats, labels: Sequence[str], what: str) -> C
     """
     from plotly import graph_objects as go
 
-    place = positions(run.graph, run.server)
+    place = places(run.graph, run.server)
     peers = list(run.groups)
     traces = [_edges(run.graph, place)]
     columns = []
@@ -125,18 +143,6 @@ def heeded(merges: Merges, peers: Sequence[int], frames: Sequence[tuple[int, int
     where = frame * len(peers) + np.searchsorted(peers, merges.sender)
     mean = mean_of_cells(where, merges.influence, len(frames) * len(peers))
     return mean.reshape(len(frames), len(peers))
-
-
-def positions(graph: Graph, server: int | None) -> dict[int, tuple[float, float]]:
-    """Where to draw each peer: around the server, a ring as a ring, all else by its springs."""
-    if server is not None:
-        clients = sorted(set(graph) - {server})
-        found = nx.shell_layout(graph, [[server], clients])
-    elif all(degree <= 2 for _, degree in graph.degree):
-        found = nx.circular_layout(graph)
-    else:
-        found = nx.spring_layout(graph, seed=1)
-    return {peer: (float(x), float(y)) for peer, (x, y) in found.items()}
 
 
 def describe(run: RunFolder, peer: int) -> str:

@@ -30,6 +30,9 @@ class FakeExecutor:
     def fetch(self, handles):
         return [self.contents.get(handle, handle) for handle in handles]
 
+    def remarks(self):
+        return []
+
     def close(self):
         pass
 

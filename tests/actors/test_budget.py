@@ -14,6 +14,7 @@ from actors.protocols.events import (
     Started,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.protocols.server import ClientPeer, ServerPeer
@@ -148,7 +149,7 @@ def test_rounds_that_a_peer_left_out_are_not_its_last(anew, done):
 
 
 def test_an_adversary_that_could_craft_does_not():
-    adversary = RoundsAdversary(0, (1,), (1,), 5, Rounds(), watches=(2,))
+    adversary = RoundsAdversary(Hostility(me=0), (1,), (1,), 5, Rounds(), watches=(2,))
     adversary.on(Started(), 0)
     adversary.on(WorkDone("train", 1, ("x",), None), 5)
     effects = adversary.on(BudgetSpent(), 7)

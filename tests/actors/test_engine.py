@@ -22,6 +22,7 @@ from actors.protocols.events import (
     Started,
     TimerFired,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.rounds import Rounds, RoundsPeer
 from graphs.links import Constant, Lognormal, Network
 
@@ -310,7 +311,7 @@ def test_timers_of_a_living_peer_fire(emulation):
 
 @pytest.mark.parametrize("craft_s", [0, 4])
 def test_watchers_see_what_others_trained_when_it_is_trained(emulation, craft_s):
-    adversary = RoundsAdversary(2, (0, 1), (0, 1), 1, Rounds(), watches=(0, 1, 2))
+    adversary = RoundsAdversary(Hostility(me=2), (0, 1), (0, 1), 1, Rounds(), watches=(0, 1, 2))
     benign = [RoundsPeer(those, those, 1, Rounds()) for those in [(1, 2), (0, 2)]]
     run = emulation(
         TRIANGLE,
@@ -339,7 +340,9 @@ def test_watchers_see_what_others_trained_when_it_is_trained(emulation, craft_s)
 
 def test_listeners_that_are_neighbours_do_not_hold_each_other_up(emulation):
     def listener(me, others):
-        return RoundsAdversary(me, others, others, 1, Rounds(), listens=True, listeners=(1, 2))
+        return RoundsAdversary(
+            Hostility(me=me), others, others, 1, Rounds(), listens=True, listeners=(1, 2)
+        )
 
     benign = RoundsPeer((1, 2), (1, 2), 1, Rounds())
     run = emulation(

@@ -14,6 +14,7 @@ from actors.executor import Outcome
 from actors.protocols.absent import AbsentPeer
 from actors.protocols.adversary import RoundsAdversary
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
@@ -57,8 +58,10 @@ def among_peers(settings, mutes):
     machines = [
         RoundsPeer(others[0], others[0], ROUNDS, settings, mutes=mutes),
         RoundsPeer(others[1], others[1], ROUNDS, settings, offers="after"),
-        RoundsAdversary(2, others[2], others[2], ROUNDS, settings, watches=(0, 1, 2)),
-        RoundsAdversary(3, others[3], others[3], ROUNDS, settings, listens=True, listeners=(3,)),
+        RoundsAdversary(Hostility(me=2), others[2], others[2], ROUNDS, settings, watches=(0, 1, 2)),
+        RoundsAdversary(
+            Hostility(me=3), others[3], others[3], ROUNDS, settings, listens=True, listeners=(3,)
+        ),
         AbsentPeer(),
     ]
     return graph, machines, {0: [2], 1: [2]}
@@ -72,8 +75,8 @@ def around_a_server(settings, individual):
     machines = [
         ClientPeer(4),
         ClientPeer(4),
-        ClientAdversary(2, 4, participation, settings.timeout_s, (0, 1, 2)),
-        ClientAdversary(3, 4, participation, settings.timeout_s),
+        ClientAdversary(Hostility(me=2), 4, participation, settings.timeout_s, (0, 1, 2)),
+        ClientAdversary(Hostility(me=3), 4, participation, settings.timeout_s),
         ServerPeer(participation, ROUNDS, settings, individual=individual),
     ]
     return graph, machines, {0: [2], 1: [2]}
@@ -97,8 +100,8 @@ def at_their_own_pace(settings, mutes):
     ]  # fmt: skip
     machines = [
         *(benign(place, how, Measuring()) for place in places[:2]),
-        hostile(places[2], how, Measuring(every=0, every_ns=S)),
-        hostile(places[3], how, Measuring(), True),
+        hostile(places[2], how, Measuring(every=0, every_ns=S), Hostility(me=2)),
+        hostile(places[3], how, Measuring(), Hostility(me=3), True),
     ]
     return nx.complete_graph(4), machines, {0: [2], 1: [2]}
 

@@ -7,6 +7,7 @@ from actors.executor import Task
 from actors.lost import Lost, without_lost
 from actors.protocols.adversary import RoundsAdversary
 from actors.protocols.events import Gone, Started, Work, WorkDone
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.protocols.server import ClientAdversary
@@ -58,7 +59,9 @@ def test_nobody_waits_for_a_peer_that_is_lost(emulation):
 
 def test_an_adversary_that_is_no_neighbour_learns_of_it_too(emulation):
     """0 - 1 - 2: adversary 2 watches 0, which it does not hear, and crafts without it."""
-    adversary = RoundsAdversary(2, (1,), (1,), 3, Rounds(timeout_s=60), watches=(0, 1, 2))
+    adversary = RoundsAdversary(
+        Hostility(me=2), (1,), (1,), 3, Rounds(timeout_s=60), watches=(0, 1, 2)
+    )
     run = emulation(
         nx.path_graph(3),
         protocols=[
@@ -77,7 +80,7 @@ def test_an_adversary_that_is_no_neighbour_learns_of_it_too(emulation):
 
 
 def test_a_hostile_client_waits_for_no_client_that_is_lost():
-    client = ClientAdversary(0, 9, Participation(1, (0, 1), 2), 60.0, watches=(0, 1))
+    client = ClientAdversary(Hostility(me=0), 9, Participation(1, (0, 1), 2), 60.0, watches=(0, 1))
     client.on(Started(), 0)
     client.on(WorkDone("answer", 0, ("mine",), None), 0)
     [craft] = client.on(Gone(1), 5)

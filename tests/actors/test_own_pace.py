@@ -12,6 +12,7 @@ from actors.budget import Budget
 from actors.protocols import PROTOCOLS, AnyProtocol
 from actors.protocols.events import Received, Resolved
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
@@ -33,7 +34,7 @@ def peers(graph, settings, rounds=4, hostile=(), dropout=0.0, mutes=False, every
             availability=Availability(dropout=dropout), mutes=mutes and me not in hostile,
         )  # fmt: skip
         kind = KINDS[settings.kind][me in hostile]
-        listens = (True,) if me in hostile else ()
+        listens = (Hostility(me=me), True) if me in hostile else ()
         machines.append(kind(place, settings, Measuring(every=every), *listens))
     return machines
 

@@ -15,6 +15,7 @@ from actors.host import Evaluated
 from actors.inline import InlineExecutor
 from actors.lost import Lost
 from actors.protocols.adversary import RoundsAdversary
+from actors.protocols.hostility import Hostility
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.specs import Arrays, Coalition, HostSpec, PeerSpec
 from graphs.links import Constant, Links, Network
@@ -94,7 +95,7 @@ def peers():
 
 
 def coalition(attack):
-    return Coalition(attack=attack, conduct=Conduct(), members=(ADVERSARY,))
+    return Coalition(attack=attack, conduct=Conduct(), members=(ADVERSARY,), everyone=(ADVERSARY,))
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,14 @@ def experiment(executor, peers):
     """Three rounds on a complete graph with one adversary: all summaries, and the models."""
     tape = Tape()
     machines = [
-        RoundsAdversary(p.peer, p.targets, p.targets, 3, Rounds(), watches=PEERS)
+        RoundsAdversary(
+            Hostility(me=p.peer, members=(ADVERSARY,)),
+            p.targets,
+            p.targets,
+            3,
+            Rounds(),
+            watches=PEERS,
+        )
         if p.adversary
         else RoundsPeer(p.targets, p.targets, 3, Rounds())
         for p in peers

@@ -2,11 +2,21 @@
 
 import re
 
+import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.resources import BASE_BYTES, MIB, PROCESS_BYTES, VECTORS_PER_PEER, Runtime, plan
+from actors.resources import (
+    BASE_BYTES,
+    MIB,
+    PROCESS_BYTES,
+    VECTORS_PER_PEER,
+    Runtime,
+    gpu_share,
+    plan,
+)
+from graphs.cuts import between
 from p2pfl.errors import ResourceError
 
 PLENTY = 1 << 50
@@ -127,6 +137,28 @@ def test_where_nothing_fits_it_says_what_is_too_large():
             plan(2, VECTOR, 100 * MIB, Runtime(executor=executor), 300 * MIB)
 
 
+def test_groups_by_the_graph_are_as_large_and_have_few_edges_between():
+    graph = nx.relabel_nodes(nx.connected_caveman_graph(3, 4), lambda k: 5 * k % 12)
+    runtime = Runtime(peers_per_actor=4, placement="by_graph")
+    found = plan(12, 1, 1, runtime, PLENTY, graph=graph).actors
+    assert sorted(map(len, found)) == [4, 4, 4]
+    by_number = plan(12, 1, 1, Runtime(peers_per_actor=4), PLENTY, graph=graph).actors
+    assert between(graph, found) < between(graph, by_number)
+    assert plan(12, 1, 1, runtime, PLENTY).actors == by_number  # around a server
+
+
 def test_peers_per_actor_is_positive():
     with pytest.raises(ValueError, match="peers_per_actor must be >= 1, or auto, got 0"):
         Runtime(peers_per_actor=0)
+
+
+def test_shares_of_gpus():
+    assert gpu_share(5, 2) == 0.3333
+    assert gpu_share(4, 2, 0.5) == 0.5
+    assert gpu_share(3, 1, 0.25) == 0.25
+    with pytest.raises(ResourceError, match=r"0\.4 leaves 4 places on 2 GPUs, and there are 5"):
+        gpu_share(5, 2, 0.4)
+    with pytest.raises(ResourceError, match="no GPU to give"):
+        gpu_share(1, 0)
+    with pytest.raises(ValueError, match=r"gpus_per_actor must be in .* got 1\.5"):
+        Runtime(gpus_per_actor=1.5)

@@ -63,6 +63,13 @@ def test_gradients_of_classes_in_one_pass(monkeypatch):
     assert all(result["difference"] < 1e-6 for result in results.values())
 
 
+def test_trainings_on_a_device(monkeypatch):
+    gpu = load("gpu")
+    monkeypatch.setattr(gpu, "REPEATS", 1)
+    found = gpu.measure(("cpu",), peers=3)
+    assert found.keys() == {"cpu, one by one, s", "cpu, together, s"}
+
+
 @pytest.fixture
 def beside(monkeypatch):
     """They import one another, as scripts of one folder do."""

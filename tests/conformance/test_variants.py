@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from p2pfl.attacks import ATTACKS
+from p2pfl.behaviours import BEHAVIOURS
 from p2pfl.defenses import DEFENSES
 from p2pfl.rules import RULES, AnyRule
 from p2pfl.strategies import STRATEGIES
@@ -17,6 +18,7 @@ FAMILIES = {
     "attacks": ATTACKS,
     "defenses": DEFENSES,
     "strategies": STRATEGIES,
+    "behaviours": BEHAVIOURS,
 }
 VARIANTS = [variant for family in FAMILIES.values() for variant in family]
 

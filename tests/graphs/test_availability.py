@@ -49,6 +49,7 @@ def test_the_registries_are_the_unions():
     kinds = [fields(event)[-1].default for event in EVENTS]
     assert kinds == [
         "partition", "heal", "link_down", "link_up", "slow", "crash", "rejoin", "leave", "join",
+        "attack_start", "attack_stop", "move_adversary",
     ]  # fmt: skip
 
 

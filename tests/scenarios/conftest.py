@@ -60,6 +60,27 @@ KINDS: dict[str, Any] = {
             {"kind": "slow", "peers": [1], "factor": 3.0, "at_s": 0.5},
         ],
     },
+    "hostile": AMONG
+    | {
+        "adversaries": {
+            "placement": {"kind": "nodes", "nodes": [1, 3]},
+            "conduct": {
+                "behaviours": [
+                    {"kind": "equivocate", "others": "opposite"},
+                    {"kind": "replay", "age": 2},
+                    {"kind": "late", "after_s": 0.2, "share": 0.5},
+                    {"kind": "mobile", "every": 2},
+                ]
+            },
+        },
+        "attack": {"kind": "mimic", "choice": "variance"},
+        "defense": {"kind": "gpd", "first_window": 2},
+        "topology": {"kind": "complete", "peers": 6},
+        "events": [
+            {"kind": "attack_stop", "at_s": 0.6},
+            {"kind": "attack_start", "at_round": 4},
+        ],
+    },
     "varying": AMONG
     | {
         "topology": {

@@ -81,7 +81,7 @@ def some(**changed):
     values = {
         "startup_s": 5.0, "train_s": 20.0, "merge_s": 2.0, "attack_s": 0.0, "evaluate_s": 3.0,
         "runtime_s": 0.5, "end_s": 2.0, "rounds": 10, "sent_bytes": 8_000_000, "at_once": 2,
-        "startup_wall_s": 4.0,
+        "startup_wall_s": 4.0, "idle_share": 0.0,
     }  # fmt: skip
     return Cost(**values | changed)
 
@@ -95,6 +95,12 @@ def test_the_lines():
     assert second == (
         "a round: training 20 s, merging 2 s, evaluation 3 s, messages and tasks 0.5 s; 8.0 MB sent"
     )
+
+
+def test_who_waits_takes_a_little_all_the_time():
+    quiet, busy = some(), some(idle_share=0.1)
+    assert quiet.wall_s == 4.0 + 10 * 25.5 / 2 + 2.0
+    assert busy.total_s == quiet.total_s + 0.1 * quiet.wall_s
 
 
 def test_advice():

@@ -1,6 +1,7 @@
 """Curves: intervals and breaking points by hand, from made-up rows."""
 
 import csv
+import json
 from math import inf, sqrt
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl.errors import ScenarioError
+from scenarios.cli import main
 from scenarios.covariates import COVARIATES
 from scenarios.curve.breaks import break_of, crossing
 from scenarios.curve.lines import axes_of, curves, differences, interval, points
@@ -226,3 +228,44 @@ def test_a_section_that_is_wrong_is_told_with_its_line(tmp_path, section, said):
 
 def test_what_it_can_be_drawn_against_is_in_the_table():
     assert set(COVARIATES) < set(COLUMNS)
+
+
+STUDY = """\
+name: study
+rounds: 2
+data: {train_samples: 100, test_samples: 60}
+model: {kind: logistic}
+training: {lr: 0.5, batch_size: 8}
+topology: {kind: complete, peers: 5}
+adversaries: {placement: {kind: random}}
+attack: {kind: sign_flip, scale: 20.0}
+sweep:
+  defense: [{kind: gossip_average}, {kind: local_only}]
+  adversaries.count: [0, 2]
+curve: {against: hostile_share_max, figures: [accuracy]}
+"""
+
+
+@pytest.mark.slow
+def test_the_command_runs_the_sweep_and_goes_on(tmp_path, capsys):
+    path, out = tmp_path / "study.yaml", tmp_path / "out"
+    path.write_text(STUDY)
+    words = ["curve", str(path), "--out", str(out), "--jobs", "1"]
+    assert main(words) == 2
+    assert "sweep one of them" in capsys.readouterr().err
+    assert not out.exists()
+    words += ["--sweep", "seed={from: 1, to: 2}", "--over", "adversaries.count"]
+    assert main([*words, "--json"]) == 0
+    breaks = json.loads(capsys.readouterr().out)["breaks"]["accuracy"]
+    assert 0 < breaks["gossip_average"]["at"] < 0.5
+    assert breaks["gossip_average"]["seeds"] == 2
+    assert breaks["local_only"]["at"] == "from the start"  # it never is half way
+    pages = {name: (out / name).read_bytes() for name in ("curve.csv", "breaks.csv", "curve.html")}
+    logs = {log: log.stat().st_mtime_ns for log in out.glob("*/*/log.txt")}
+    assert len(logs) == 8 + 8
+    assert main(words) == 0
+    assert {log: log.stat().st_mtime_ns for log in logs} == logs  # nothing ran again
+    assert {name: (out / name).read_bytes() for name in pages} == pages
+    said = capsys.readouterr().out
+    assert "from the start" in said
+    assert str(out / "curve.html") in said.replace("\n", "")

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from actors.inline import Box, InlineExecutor
+from actors.inline import InlineExecutor
 from actors.protocols import PROTOCOLS
 from actors.protocols.events import Send
+from actors.together import Box
 from p2pfl.defenses import DEFENSES
 from p2pfl.seeding import stream
 from p2pfl.strategies import STRATEGIES

@@ -1,6 +1,7 @@
 """The same scenario under both clocks, and what the real one cannot have."""
 
 import json
+import threading
 from statistics import fmean, stdev
 
 import pytest
@@ -145,12 +146,14 @@ def test_a_run_that_is_told_to_stop_leaves_what_it_had(loaded, tmp_path, monkeyp
     monkeypatch.setattr(Stop, "is_set", is_set)
     record = run(loaded(**sections), out=tmp_path / "real", picture=False)
     assert record.status == "interrupted"
+    left = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith(("shells", "desk")) for name in left)
     assert record.summary["messages"]["sent"] > 0
     with pytest.raises(ScenarioError, match="under clock: real cannot be resumed"):
         resume(record.folder)
 
 
-def test_an_error_of_a_peer_ends_the_run(loaded, tmp_path):
+def test_an_error_of_a_peer_ends_the_run(loaded, tmp_path, caplog):
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"
         "from p2pfl.defenses import GossipAverage\n"
@@ -162,6 +165,7 @@ def test_an_error_of_a_peer_ends_the_run(loaded, tmp_path):
     sections = {"defense": {"use": "mine:Mine"}, "compute": FAST, "runtime": REAL}
     with pytest.raises(RunError, match=r"peer \d failed in merge of round 1: ValueError: I break"):
         run(loaded(**sections), out=tmp_path / "real", picture=False)
+    assert not [r for r in caplog.records if r.name == "asyncio"]  # others fail alike, and quietly
 
 
 @pytest.mark.parametrize(
@@ -191,6 +195,11 @@ def test_what_needs_one_who_sees_all_is_refused(sections, key, loaded, tmp_path)
     with pytest.raises(ScenarioError, match=rf"^{key}: .* runtime\.clock: real"):
         run(loaded(**sections, runtime=REAL), out=tmp_path / "real")
     assert not (tmp_path / "real").exists()
+
+
+def test_peers_do_not_train_together_in_real_time(loaded, tmp_path):
+    with pytest.raises(ScenarioError, match=r"runtime\.batch: on .* runtime\.clock: real"):
+        run(loaded(runtime=REAL | {"batch": "on"}), out=tmp_path / "real")
 
 
 def test_virtual_time_has_nothing_to_measure(loaded, tmp_path):

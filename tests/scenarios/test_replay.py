@@ -12,6 +12,8 @@ from p2pfl.errors import ScenarioError
 from scenarios.cli import main
 from scenarios.loader import load
 from scenarios.replay import Changes, altered, replay
+from scenarios.report.folder import read_folder
+from scenarios.report.page import page
 from scenarios.runner import run
 
 PEERS = 14
@@ -200,6 +202,8 @@ def test_the_new_folder_names_its_origin_and_runs_again(before, tmp_path, again)
     origin = json.loads((after.folder / "origin.json").read_text())
     assert (after.folder / origin["origin"]).resolve() == before.folder.resolve()
     assert origin["cuts"] == [[0, 1]]
+    assert f"a replay of {before.folder.name}" in page(read_folder(after.folder))
+    assert "replay" not in page(read_folder(before.folder)).partition("<main>")[0]
     third = run(load(after.folder / "scenario.yaml"), tmp_path / "third", picture=False)
     assert third.summary["digest"] == after.summary["digest"]
 

@@ -22,8 +22,8 @@ NEVER = {"executor": "inline", "snapshots": None}
 
 
 KINDS = (
-    "rounds", "churn", "varying", "planned", "gossip", "pairwise", "until", "dual", "server",
-    "clients", "classes",
+    "rounds", "churn", "hostile", "varying", "planned", "gossip", "pairwise", "until", "dual",
+    "server", "clients", "classes",
 )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def test_one_of_another_version_is_refused(half, monkeypatch):
         with pytest.raises(SnapshotError, match=r"is of another version: .*here it is .*9\.9"):
             resume(folder, picture=False)
     monkeypatch.setattr(scenarios.survival, "FORMAT", 0)
-    with pytest.raises(SnapshotError, match="is of another format: it says 2, here it is 0"):
+    with pytest.raises(SnapshotError, match="is of another format: it says 3, here it is 0"):
         resume(folder, picture=False)
 
 

@@ -5,8 +5,9 @@ import pytest
 import scenarios.survival
 from actors.encoding import Codec
 from actors.executor import Outcome, Task
-from actors.inline import Box, InlineExecutor
+from actors.inline import InlineExecutor
 from actors.snapshots import Shelf
+from actors.together import Box
 from p2pfl.errors import PeerLost
 from p2pfl.learner.learner import Learner
 from scenarios.build import build

@@ -28,17 +28,22 @@ def timing(loaded):
 
 def test_training_takes_its_samples_and_all_else_nothing(timing):
     ns = timing(attack={"kind": "sign_flip"})
+    for stance in ("benign", "hidden", "hostile"):
+        assert [ns(peer, Work("train", 1, stance=stance)) for peer in (1, 2)] == [2 * S] * 2
     assert [ns(peer, Work("train", 1)) for peer in range(5)] == [2 * S] * 5
     assert [ns(peer, Work(kind, 1)) for peer in range(5) for kind in ("craft", "merge")] == [0] * 10
 
 
 def test_an_adversary_trains_as_its_own_attack_sets_in_its_own_rounds(timing):
     ns = timing(attack=[
-        {"peers": [2], "attack": {"kind": "backdoor", "local_epochs": 5}, "conduct": {"start": 3}},
+        {"peers": [2], "attack": {"kind": "backdoor", "local_epochs": 5}},
         {"attack": {"kind": "backdoor", "local_epochs": 1}},
     ])  # fmt: skip
-    rounds = {peer: [ns(peer, Work("train", r)) // S for r in (1, 2, 3, 4)] for peer in (0, 1, 2)}
-    assert rounds == {0: [2, 2, 2, 2], 1: [1, 1, 1, 1], 2: [2, 2, 5, 5]}
+    took = {
+        stance: [ns(peer, Work("train", 1, stance=stance)) // S for peer in (1, 2)]
+        for stance in ("benign", "hidden", "hostile")
+    }
+    assert took == {"benign": [2, 2], "hidden": [2, 2], "hostile": [1, 5]}
 
 
 @pytest.mark.parametrize(("kind", "retrains"), [
@@ -48,12 +53,15 @@ def test_retraining_takes_as_long_once_more(timing, kind, retrains):
     data = {"kind": "backdoor", "local_epochs": 5}
     ns = timing(
         attack=[
-            {"count": 1, "attack": {"kind": kind, "data": data}, "conduct": {"every": 2}},
+            {"peers": [1], "attack": {"kind": kind, "data": data}},
             {"attack": {"kind": "none"}},
         ]
     )
-    each = [sum(ns(p, Work("craft", r)) // S for p in range(5)) for r in (1, 2, 3)]
-    assert each == ([5, 0, 5] if retrains else [0, 0, 0])
+    each = [
+        [ns(peer, Work("craft", 1, stance=stance)) // S for peer in (1, 2)]
+        for stance in ("benign", "hidden", "hostile")
+    ]
+    assert each == ([[0, 0], [0, 0], [5, 0]] if retrains else [[0, 0]] * 3)
 
 
 def test_before_its_start_an_attack_moves_no_time(run_small):
@@ -99,5 +107,6 @@ def test_a_server_is_charged_for_what_it_does_with_its_own_samples(
 def test_purifying_doubles_a_clients_training(timing, scope, hostile_s):
     ns = at_a_server(timing, {"kind": "spmc", "purify_from_round": 1, "purify_scope": scope})
     assert [ns(0, Work("answer", round_)) // S for round_ in (1, 2)] == [2, 4]
-    assert [ns(1, Work("answer", round_)) // S for round_ in (1, 2)] == hostile_s
+    hostile = [ns(1, Work("answer", round_, stance="hostile")) // S for round_ in (1, 2)]
+    assert hostile == hostile_s
     assert ns(1, Work("craft", 2)) == 0

@@ -31,9 +31,14 @@ from actors.protocols.events import (
     WorkDone,
 )
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from graphs.availability import Availability
+from graphs.events import Change
+from p2pfl.behaviours.replay import Replay
+from p2pfl.behaviours.silent import Silent
+from p2pfl.learner.conduct import Conduct
 
 ME = 5
 S = 10**9
@@ -51,8 +56,14 @@ def start(others=(1, 2), rounds=3, offers="trained", measuring=None, settings=No
     return peer
 
 
+def without_stance(effects):
+    """How it stands is the matter of test_hostility.py."""
+    plain = {"stance": "benign", "members": ()}
+    return [e._replace(**plain) if isinstance(e, Work) else e for e in effects]
+
+
 def done(peer, kind, *handles, now_ns=0):
-    return list(peer.on(WorkDone(kind, peer.round, handles, "summary"), now_ns))
+    return without_stance(peer.on(WorkDone(kind, peer.round, handles, "summary"), now_ns))
 
 
 def receive(peer, sender, round_, handle=None):
@@ -272,8 +283,10 @@ def test_settings_are_checked(keys):
 
 
 def adversary(**options):
-    peer = GossipAdversary(place(), Gossip(), Measuring(every=0), **options)
-    assert peer.on(Started(), 0)[-1] == Work("train", 1)
+    peer = GossipAdversary(
+        place(), Gossip(), Measuring(every=0), Hostility(me=place().me), **options
+    )
+    assert without_stance(peer.on(Started(), 0))[-1] == Work("train", 1)
     return peer
 
 
@@ -287,7 +300,7 @@ def test_it_crafts_with_the_newest_that_it_was_shown_and_waits_for_nothing():
     ]
     done(peer, "merge")
     for round_ in (4, 5):
-        assert peer.on(Observed(9, round_, f"trained 9@{round_}"), 0) == ()
+        assert not peer.on(Observed(9, round_, f"trained 9@{round_}"), 0)
     peer.on(Observed(0, 1, "trained 0@1"), 0)
     seen = (Parcel(0, 1, "trained 0@1"), Parcel(ME, 2, "mine"), Parcel(9, 5, "trained 9@5"))
     assert done(peer, "train", "mine") == [Work("craft", 2, seen)]
@@ -368,9 +381,29 @@ class Drive:
         return [e for e in self.effects if isinstance(e, Work) and e.kind == "merge"]
 
 
+def at_times_hostile():
+    """It moves away and comes back, sends old models and leaves messages out."""
+    return Hostility(
+        me=ME,
+        members=(ME,),
+        targets=(1, 2, 3),
+        conduct=Conduct(behaviours=(Replay(age=1), Silent(probability=0.3))),
+        turns=[
+            (3, Change("move_adversary", (9, ME))),
+            (2, Change("move_adversary", (ME, 9))),
+        ],
+    )
+
+
 machines = st.builds(
     lambda kind, how, mutes: kind(place((1, 2, 3), mutes=mutes), how, Measuring()),
-    st.sampled_from([GossipPeer, GossipAdversary]),
+    st.sampled_from(
+        [
+            GossipPeer,
+            lambda *given: GossipAdversary(*given, Hostility(me=ME)),
+            lambda *given: GossipAdversary(*given, at_times_hostile()),
+        ]
+    ),
     st.builds(
         Gossip,
         fanout=st.sampled_from([None, 1, 2, 9]),

@@ -32,10 +32,15 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
 from graphs.availability import Availability
+from graphs.events import Change
+from p2pfl.behaviours.late import Late
+from p2pfl.behaviours.silent import Silent
+from p2pfl.learner.conduct import Conduct
 
 ME = 5
 TIMER = SetTimer(2_000_000_000, ("ask", 1))
@@ -60,13 +65,19 @@ def asking(**options):
     return peer
 
 
+def without_stance(effects):
+    """How it stands is the matter of test_hostility.py."""
+    plain = {"stance": "benign", "members": ()}
+    return [e._replace(**plain) if isinstance(e, Work) else e for e in effects]
+
+
 def done(peer, kind, *handles):
-    return list(peer.on(WorkDone(kind, peer.round, handles, "summary"), 0))
+    return without_stance(peer.on(WorkDone(kind, peer.round, handles, "summary"), 0))
 
 
 def receive(peer, sender, round_, answers=0):
     handle = f"{sender}@{round_}"
-    return list(peer.on(Received(Envelope(sender, ME, round_, 100, handle, answers)), 0))
+    return without_stance(peer.on(Received(Envelope(sender, ME, round_, 100, handle, answers)), 0))
 
 
 def meet(sender, claimed, own="now", round_=1):
@@ -282,8 +293,11 @@ def test_a_timeout_is_positive_and_finite(timeout_s):
 
 
 def adversary(others=(1,), **options):
-    peer = PairwiseAdversary(place(others), Pairwise(timeout_s=2), Measuring(every=0), **options)
-    assert peer.on(Started(), 0) == [Note("round_start", 1), Work("train", 1)]
+    peer = PairwiseAdversary(
+        place(others), Pairwise(timeout_s=2), Measuring(every=0), Hostility(me=ME), **options
+    )
+    begun = without_stance(peer.on(Started(), 0))
+    assert begun == [Note("round_start", 1), Work("train", 1)]
     return peer
 
 
@@ -378,9 +392,29 @@ class Drive:
         return [e for e in self.effects if isinstance(e, Work) and e.kind == "meet"]
 
 
+def at_times_hostile():
+    """It moves away and comes back, and holds back and leaves out."""
+    return Hostility(
+        me=ME,
+        members=(ME,),
+        targets=(1, 2, 3),
+        conduct=Conduct(behaviours=(Late(after_s=1.0, share=0.5), Silent(probability=0.3))),
+        turns=[
+            (3, Change("move_adversary", (9, ME))),
+            (2, Change("move_adversary", (ME, 9))),
+        ],
+    )
+
+
 machines = st.builds(
     lambda kind, mutes: kind(place((1, 2, 3), mutes=mutes), Pairwise(), Measuring()),
-    st.sampled_from([PairwisePeer, PairwiseAdversary]),
+    st.sampled_from(
+        [
+            PairwisePeer,
+            lambda *given: PairwiseAdversary(*given, Hostility(me=ME)),
+            lambda *given: PairwiseAdversary(*given, at_times_hostile()),
+        ]
+    ),
     st.booleans(),
 )
 

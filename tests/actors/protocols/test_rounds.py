@@ -27,7 +27,16 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.rounds import Rounds, RoundsPeer
+from graphs.events import Change
+from p2pfl.behaviours.false_metadata import FalseMetadata
+from p2pfl.behaviours.late import Late
+from p2pfl.behaviours.replay import Replay
+from p2pfl.behaviours.rushing import Rushing
+from p2pfl.behaviours.selective import Selective
+from p2pfl.behaviours.silent import Silent
+from p2pfl.learner.conduct import Conduct
 
 ME = 0
 
@@ -396,11 +405,37 @@ def machines():
     benign = st.builds(
         RoundsPeer, *map(st.just, ((1, 2, 3), (1, 2, 3), ROUNDS)), settings, mutes=st.booleans()
     )
+    behaviours = st.lists(
+        st.sampled_from([
+            Late(after_s=1.0), Late(after_s=0.5, share=0.5), Silent(probability=0.5), Rushing(),
+            Replay(age=1), Replay(of="neighbour", age=1), Selective(), FalseMetadata(rounds=1),
+        ]),
+        unique_by=lambda behaviour: behaviour.kind,
+    )  # fmt: skip
+    turns = st.lists(
+        st.tuples(
+            st.integers(1, ROUNDS),
+            st.sampled_from([
+                Change("move_adversary", (ME, 9)), Change("move_adversary", (9, ME)),
+                Change("attack_stop"), Change("attack_start", (ME,)),
+            ]),
+        )
+    )  # fmt: skip
+    hostility = st.builds(
+        Hostility,
+        me=st.just(ME),
+        members=st.just((ME,)),
+        targets=st.just((1, 2, 3)),
+        conduct=st.builds(Conduct, behaviours=behaviours.map(tuple)),
+        turns=turns.map(lambda some: sorted(some, key=lambda each: -each[0])),
+    )
     adversary = st.builds(
         RoundsAdversary,
-        *map(st.just, (ME, (1, 2, 3), (1, 2, 3), ROUNDS)),
+        hostility,
+        *map(st.just, ((1, 2, 3), (1, 2, 3), ROUNDS)),
         settings,
         listens=st.booleans(),
+        mutes=st.booleans(),
     )
     return st.one_of(benign, adversary)
 

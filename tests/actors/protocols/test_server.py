@@ -19,6 +19,7 @@ from actors.protocols.events import (
     Work,
     WorkDone,
 )
+from actors.protocols.hostility import Hostility
 from actors.protocols.participation import Participation
 from actors.protocols.rounds import Rounds
 from actors.protocols.server import ClientAdversary, ClientPeer, ServerPeer
@@ -154,7 +155,7 @@ def told(peer, round_):
 
 def test_a_client_trains_when_it_is_told_to_and_answers():
     peer = ClientPeer(SERVER)
-    assert peer.on(Started(), 0) == ()
+    assert not peer.on(Started(), 0)
     assert told(peer, 1) == [Count(SERVER, "accepted"), answer(1)]
     assert done(peer, "answer", "mine") == [Send(SERVER, 1, "mine")]
     assert told(peer, 5) == [Count(SERVER, "accepted"), answer(5)]
@@ -190,7 +191,11 @@ def test_when_the_server_has_ended_so_has_its_client():
 
 
 def hostile(participation=ALL, watches=(0, 1, 2, 3)):
-    return ClientAdversary(2, SERVER, participation, 5.0, watches)
+    return ClientAdversary(Hostility(me=2), SERVER, participation, 5.0, watches)
+
+
+def crafts(*seen):
+    return Work("craft", 1, seen, stance="hostile", members=(2,))
 
 
 def observe(peer, other, round_=1):
@@ -205,7 +210,7 @@ def test_it_crafts_when_all_that_it_may_see_have_trained():
     assert observe(peer, 3) == []
     [craft] = observe(peer, 1)
     seen = [(0, "trained 0@1"), (1, "trained 1@1"), (2, "mine"), (3, "trained 3@1")]
-    assert craft == Work("craft", 1, tuple(Parcel(k, 1, handle) for k, handle in seen))
+    assert craft == crafts(*(Parcel(k, 1, handle) for k, handle in seen))
     assert done(peer, "craft", "crafted") == [Send(SERVER, 1, "crafted")]
 
 
@@ -228,11 +233,11 @@ def test_at_its_timeout_it_crafts_from_what_it_has_seen():
     note, craft = peer.on(TimerFired(("craft", 1)), 0)
     assert note == Note("craft_timeout", 1)
     assert [parcel.sender for parcel in craft.inputs] == [2, 3]
-    assert peer.on(TimerFired(("craft", 1)), 0) == ()
+    assert not peer.on(TimerFired(("craft", 1)), 0)
     assert observe(peer, 0) == []
 
 
 def test_local_knowledge_crafts_at_once():
     peer = hostile(watches=())
     told(peer, 1)
-    assert done(peer, "answer", "mine")[1] == Work("craft", 1, (Parcel(2, 1, "mine"),))
+    assert done(peer, "answer", "mine")[1] == crafts(Parcel(2, 1, "mine"))

@@ -11,6 +11,11 @@ from actors.engine import Engine
 from actors.executor import Outcome
 from actors.observer import EdgeCounts
 from actors.protocols.adversary import RoundsAdversary
+from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
+from actors.protocols.measuring import Measuring
+from actors.protocols.own_pace import Place
+from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
 from actors.protocols.rounds import Rounds, RoundsPeer
 from actors.real.mail import ShellSpec
 from actors.real.shell import Shell
@@ -88,9 +93,23 @@ class Logged:
 def machines_of(graph, rules):
     """Benign peers, and an adversary that sees what two of them train."""
     others = [sorted(graph[peer]) for peer in sorted(graph)]
+    last = len(graph) - 1
+    hostility = Hostility(me=last)
+    if not isinstance(rules, Rounds):
+        benign, adversary = (
+            (GossipPeer, GossipAdversary)
+            if isinstance(rules, Gossip)
+            else (PairwisePeer, PairwiseAdversary)
+        )
+        places = [
+            Place(me=k, neighbours=tuple(those), senders=tuple(those), rounds=ROUNDS, seed=1)
+            for k, those in enumerate(others)
+        ]
+        machines = [benign(place, rules, Measuring()) for place in places[:-1]]
+        return [*machines, adversary(places[-1], rules, Measuring(), hostility)]
     machines = [RoundsPeer(those, those, ROUNDS, rules) for those in others[:-1]]
-    hostile = RoundsAdversary(len(graph) - 1, others[-1], others[-1], ROUNDS, rules, watches=(0, 1))
-    return [*machines, hostile]
+    hostile = (hostility, others[-1], others[-1], ROUNDS, rules)
+    return [*machines, RoundsAdversary(*hostile, watches=(0, 1))]
 
 
 def work_ns(peer, work):
@@ -155,12 +174,15 @@ networks = st.builds(
     duplicate=st.sampled_from([0.0, 0.3]),
     fifo=st.booleans(),
 )
-rules = st.builds(
-    Rounds, timeout_s=st.sampled_from([0.25, 5.0]), late=st.sampled_from(["drop", "use"])
+waits = st.sampled_from([0.25, 5.0])
+rules = st.one_of(
+    st.builds(Rounds, timeout_s=waits, late=st.sampled_from(["drop", "use"])),
+    st.builds(Gossip, fanout=st.sampled_from([None, 1])),
+    st.builds(Pairwise, timeout_s=waits),
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(network=networks, rules=rules, peers=st.integers(3, 5))
 def test_shells_do_what_the_engine_does(network, rules, peers):
     graph = nx.cycle_graph(peers)

@@ -194,23 +194,27 @@ def test_it_is_steered_in_the_round_that_the_attack_says():
 
 
 def test_outside_its_rounds_it_is_benign_and_in_them_it_attacks():
-    learner, plain = adversary(SignFlip(), Conduct(start=2, stop=3)), benign()
+    learner, plain = adversary(SignFlip()), benign()
     for round_, attacks in ((1, False), (2, True), (3, True), (4, False)):
+        learner.take("hostile" if attacks else "hidden", (2, 5))
         own, (sent,) = round_of(learner, round_)
         assert same(own, plain.train(round_)[0])
         assert same(sent, own) is not attacks
 
 
 def test_outside_its_rounds_it_trains_on_clean_data():
-    learner, plain = adversary(LabelFlip(), Conduct(start=2)), benign()
+    learner, plain = adversary(LabelFlip()), benign()
+    learner.take("hidden", (2, 5))
     assert same(learner.train(1)[0], plain.train(1)[0])
+    learner.take("hostile", (2, 5))
     assert not same(learner.train(2)[0], plain.train(2)[0])
 
 
 def test_outside_its_rounds_the_attack_sees_nothing():
     views = []
-    learner = adversary(Spy(views), Conduct(every=2))
+    learner = adversary(Spy(views))
     for round_ in range(1, 5):
+        learner.take("hostile" if round_ in (1, 3) else "hidden", (2, 5))
         round_of(learner, round_)
     assert [view.round for view, _ in views] == [1, 3]
 

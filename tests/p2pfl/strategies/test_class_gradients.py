@@ -52,10 +52,13 @@ def client(strategy, samples, batch_size=12):
     return Learner(1, bench(strategy, batch_size), samples, torch.zeros(D), LocalOnly(), {})
 
 
-def hostile(strategy, samples, attack, conduct=None):
+def hostile(strategy, samples, attack, stance="hostile"):
     sides = ((0,), (1,), LocalOnly(), None)
-    workbench, conduct = bench(strategy), conduct or Conduct()
-    return AdversarialLearner(1, workbench, samples, torch.zeros(D), attack, conduct, {}, *sides)
+    learner = AdversarialLearner(
+        1, bench(strategy), samples, torch.zeros(D), attack, Conduct(), {}, *sides
+    )
+    learner.take(stance, (1,))
+    return learner
 
 
 def told(round_, value=0.1):
@@ -182,7 +185,7 @@ def test_an_attack_sees_only_those_that_have_the_class_and_always_answers():
 
 
 def test_out_of_its_attack_an_adversary_is_silent_as_others_are():
-    learner = hostile(Desgd(), data([1, 1]), Seen(), Conduct(start=2))
+    learner = hostile(Desgd(), data([1, 1]), Seen(), "hidden")
     own, _ = learner.answer(1, told(1))
     (sent,) = learner.craft(1, (1,), [own])
     assert (own.samples, sent.samples) == (0, 0)
@@ -190,8 +193,9 @@ def test_out_of_its_attack_an_adversary_is_silent_as_others_are():
 
 def test_a_relabelled_sample_counts_for_its_true_class():
     samples = data([0, 0, 0])
-    learner = hostile(Desgd(momentum=0.0), samples, LabelFlip(), Conduct(start=2))
+    learner = hostile(Desgd(momentum=0.0), samples, LabelFlip(), "hidden")
     learner.answer(1, told(1))
+    learner.take("hostile", (1,))
     flipped = replace(samples, labels=2 - samples.labels)
     after, _ = learner.answer(4, told(4))
     np.testing.assert_allclose(after.vector, gradient_of(flipped), atol=1e-6)

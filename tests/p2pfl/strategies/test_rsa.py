@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -134,12 +134,13 @@ def test_without_own_models_it_starts_from_the_servers_each_time():
 def test_an_adversary_bends_the_tied_steps_and_has_the_last_word():
     workbench = bench(Rsa(penalty=0.5), lr=0.1)
     initial = torch.zeros(workbench.trainer.flat.layout.d)
-    conduct = replace(Conduct(), start=2)
     learner = AdversarialLearner(
-        1, workbench, data(), initial, Still(), conduct, {}, (0,), (1,), LocalOnly(), None
+        1, workbench, data(), initial, Still(), Conduct(), {}, (0,), (1,), LocalOnly(), None
     )
+    learner.take("hidden", (1,))
     first, _ = learner.answer(1, told(1.0, 1))
     assert not np.array_equal(first.vector, told(1.0, 1).vector)  # benign as yet
+    learner.take("hostile", (1,))
     second, _ = learner.answer(2, told(9.0, 2))
     assert np.array_equal(second.vector, first.vector)
 

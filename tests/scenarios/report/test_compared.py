@@ -56,5 +56,5 @@ def test_what_is_drawn_is_what_was_compared(browser, pages):
     want = next(c for c in made[0].courses if (c.metric, c.role) == ("accuracy", "benign"))
     assert drawn == pytest.approx([100 * each.mean for each in want.estimates], abs=1e-3)
     said = browser.do("document.body.textContent")
-    for text in ("defense.rule", "{kind: mean}", "adversary → benign", "Where the runs part"):
+    for text in ("defense.rule", "{kind: mean}", "→ adversary", "Where the runs part"):
         assert text in said

@@ -7,6 +7,7 @@ from collections import defaultdict
 from html import unescape
 from shutil import copytree
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from scenarios.report.charts import chained, frames_of
 from scenarios.report.decisions import decision_map, measured, rates
 from scenarios.report.folder import Series, read_folder
 from scenarios.report.headline import alarms, headline
+from scenarios.report.layout import holds_ring, places
 from scenarios.report.learning import curves, mean_of
 from scenarios.report.page import page, write_report
 from scenarios.report.place import by_client, by_place, covariates, means_along
@@ -300,6 +302,16 @@ def test_the_steps_of_a_slider_cover_all_rounds():
     steps = frames_of(200, 37)
     assert len(steps) == 37
     assert [r for first, last in steps for r in range(first, last + 1)] == list(range(1, 201))
+
+
+def test_a_ring_is_drawn_as_one_however_many_neighbours_a_peer_has():
+    ring = nx.circulant_graph(50, [1, 2])
+    assert holds_ring(ring)
+    angles = [np.arctan2(y, x) for _, (x, y) in sorted(places(ring).items())]
+    assert np.unwrap(angles) == pytest.approx(angles[0] + 2 * np.pi * np.arange(50) / 50, abs=1e-5)
+    ring.remove_edge(0, 49)
+    assert not holds_ring(ring)
+    assert places(nx.star_graph(3), server=0)[0] == (0, 0)
 
 
 # ------------------------------------------------------------ what stands in words

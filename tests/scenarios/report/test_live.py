@@ -115,6 +115,11 @@ def test_a_port_that_is_taken_is_wrong_input(tmp_path, capsys):
         assert not out.exists()
 
 
+def test_a_port_alone_is_a_mistake(capsys):
+    assert main(["run", "quickstart", "--port", "8000"]) == 2
+    assert "--port is that of --watch" in capsys.readouterr().err
+
+
 def test_a_page_is_made_once_for_each_state_and_not_all_the_time(reported, tmp_path, monkeypatch):
     folder = reported("nobody hostile").folder
     made = []
