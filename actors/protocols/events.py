@@ -16,7 +16,7 @@ Handle: TypeAlias = object
 WorkKind: TypeAlias = Literal[
     "train", "offer", "craft", "merge", "meet", "step", "instruct", "answer", "rest"
 ]
-"""``meet`` is a merge for a neighbour that asked, ``step`` takes what training found; both under
+"""``meet`` is a merge with one neighbour, ``step`` takes what training found; both under
 ``pairwise``. ``rest`` is no work: it takes as long as training."""
 
 MERGES = ("merge", "meet")

@@ -1,8 +1,8 @@
 """Asynchronous push-pull: while a peer trains, it averages its model with that of one neighbour.
 
 In each of its rounds a peer asks one neighbour, drawn afresh, with its own model; the neighbour
-answers with its model as it is at that time, and both merge the other's. What training finds is
-added to the model as it has become meanwhile.
+answers with its model as it is at that time and merges the other; the peer merges the answer.
+What training finds is added to the model as it has become meanwhile.
 
 Source
     X. Lian, W. Zhang, C. Zhang, J. Liu. "Asynchronous Decentralized Parallel Stochastic Gradient
@@ -12,10 +12,12 @@ Departs from the paper:
     There an averaging is atomic: both ends are held until it is over, and so that none waits in a
     circle, the graph has to be bipartite, and only one side asks. Here any graph will do. Who is
     asked answers at once, whatever it waits for itself, and its own work alone (a merge that takes
-    time, a round that it sits out) can delay that: nobody waits for one who waits. What an exchange
-    moves is computed from the two models that were sent, and added to what the models are by then.
-    So with gossip averaging a completed exchange leaves the sum of the two models as it was,
-    however many others came between. Two that ask one another at once have two exchanges.
+    time, a round that it sits out) can delay that: nobody waits for one who waits. So a peer may be
+    asked while it waits for an answer, and each merge starts at the model as it is then. Where
+    nothing comes between, averaging leaves the sum of the two models as it was; else it does not.
+    (To add what the exchange would have moved the model that was sent does leave the sum, and was
+    tried: own weights become negative, and peers drift apart.) Two that ask one another at once
+    have two exchanges.
     A message may be lost. Of an ask, nothing has happened; of an answer, its sender has merged and
     the asker has not. The asker goes on at its timeout.
 """
@@ -53,7 +55,10 @@ class Pairwise:
     """While training, average with one random neighbour: ``{kind: pairwise, timeout_s: 5}``.
 
     Both ends merge the other's model by their defense; with ``gossip_average`` each takes half of
-    it. Between two of them the graph must have both directions.
+    it. Between two of them the graph must have both directions. Meant for one or few mini-batches
+    a round: what they find is added to a model that has been averaged meanwhile. Digits, ten peers
+    of degree 4, one seed: with one step of 0.1, 200 rounds, 0.894, and gossip 0.838; with an epoch
+    of 0.2, 40 rounds, 0.796, and gossip 0.931.
     """
 
     timeout_s: float = 5.0
@@ -81,12 +86,11 @@ class PairwisePeer(OwnPace):
         self._partner: int | None = None
         """Whose answer it awaits."""
         self._exchanged = False
-        self._asked_with: Handle | None = None
         self._answer: Parcel | None = None
         self._guests: dict[int, Parcel] = {}
         """Who has asked and has no answer yet, the longest first."""
-        self._guest: Parcel | None = None
-        """Who is being answered."""
+        self._other: Parcel | None = None
+        """Whose model is about to be merged."""
         self._newest: dict[int, int] = dict.fromkeys(place.senders, 0)
         """The round in which each neighbour has asked last."""
 
@@ -114,7 +118,7 @@ class PairwisePeer(OwnPace):
             self._trained = True
         elif event.kind == "offer":
             done = self._offered(event.handles[0])
-        elif event.kind in ("merge", "meet"):
+        elif event.kind == "meet":
             self._exchanged |= self._busy == "merge"
             if self._place.mutes:
                 return [Need(event.summary, "muted")]
@@ -126,24 +130,26 @@ class PairwisePeer(OwnPace):
         return [*self._mute(event), *self._go_on(now_ns)]
 
     def _offered(self, model: Handle) -> list[Effect]:
-        """Its model as it is now is made ready to be sent, to ask or to answer with."""
-        if self._busy == "meet":
-            return self._answered(model)
-        self._busy = ""
-        return self._ask(model)
+        """Its model as it is now is at hand: to ask with, to answer with, and to merge from."""
+        if self._busy == "ask":
+            self._busy = ""
+            return self._ask(model)
+        return self._meet(model)
 
     def _ask(self, model: Handle) -> list[Effect]:
         if self._partner is None:  # it has gone just now
             return []
-        self._asked_with = model
         asks = self._put([Send(self._partner, self.round, model)])
         return [*asks, SetTimer(self._timeout_ns, ("ask", self.round))]
 
-    def _answered(self, model: Handle) -> list[Effect]:
-        guest, self._guest = self._guest, None
-        assert guest is not None
-        answer = self._put([Send(guest.sender, self.round, model, guest.round)])
-        return [*answer, Work("meet", self.round, (guest,), model)]
+    def _meet(self, model: Handle) -> list[Effect]:
+        """Merge the other's model, and answer it if it has asked."""
+        other, self._other = self._other, None
+        assert other is not None
+        meets = Work("meet", self.round, (other,), model)
+        if self._busy == "merge":
+            return [meets]
+        return [*self._put([Send(other.sender, self.round, model, other.round)]), meets]
 
     def _go_on(self, now_ns: int) -> list[Effect]:
         """Do what there is to do with the model, one thing after the other."""
@@ -154,27 +160,25 @@ class PairwisePeer(OwnPace):
             self._trained, self._stepped = False, True
             effects.append(Work("step", self.round, outputs=0))
         if self._answer is not None:
-            answer, self._answer = self._answer, None
+            self._other, self._answer = self._answer, None
             self._busy = "merge"
-            return [*effects, self._merge(answer)]
+            return [*effects, *self._turn_to(self._other)]
         if self._guests and self._receives():
-            self._guest = self._guests.pop(next(iter(self._guests)))
+            self._other = self._guests.pop(next(iter(self._guests)))
             self._busy = "meet"
-            return [*effects, *self._serve()]
+            return [*effects, *self._turn_to(self._other)]
         if self._stepped and self._exchanged:
             self._stepped = self._exchanged = False
             return [*effects, *self._end_round(now_ns)]
         return effects
-
-    def _merge(self, answer: Parcel) -> Work:
-        return Work("merge", self.round, (answer,), self._asked_with)
 
     def _receives(self) -> bool:
         """Whether it can answer."""
         place = self._place
         return self.round > 0 and not place.availability.rests(place.seed, place.me, self.round)
 
-    def _serve(self) -> list[Effect]:
+    def _turn_to(self, other: Parcel) -> list[Effect]:
+        """Begin to merge another's model."""
         return [Work("offer", self.round)]
 
     # ------------------------------------------------------------ what comes, and what does not
@@ -225,10 +229,10 @@ class PairwisePeer(OwnPace):
         return [timeout, *self._go_on(now_ns)]
 
     def _forget(self) -> list[Effect]:
-        held = [*self._guests.values(), self._guest, self._answer]
+        held = [*self._guests.values(), self._other, self._answer]
         counts: list[Effect] = [Count(p.sender, "late") for p in held if p is not None]
         self._guests.clear()
-        self._guest = self._answer = self._asked_with = self._partner = None
+        self._other = self._answer = self._partner = None
         self._busy = ""
         self._trained = self._stepped = self._exchanged = False
         return counts
@@ -332,20 +336,11 @@ class PairwiseAdversary(PairwisePeer):
             self._heard.add(envelope.source)
         return super()._receive(envelope, now_ns)
 
-    def _merge(self, answer: Parcel) -> Work:
-        if self._benign:
-            return super()._merge(answer)
-        # It has asked with no model of its own, so there is none to go back to.
-        return Work("meet", self.round, (answer,), self._asked_with)
-
     def _receives(self) -> bool:
         return (self._benign or bool(self._crafted)) and super()._receives()
 
-    def _serve(self) -> list[Effect]:
-        if self._benign:
-            return super()._serve()
-        assert self._guest is not None
-        return self._answered(self._row(self._guest.sender))
+    def _turn_to(self, other: Parcel) -> list[Effect]:
+        return super()._turn_to(other) if self._benign else self._meet(self._row(other.sender))
 
     def _row(self, neighbour: int) -> Handle:
         several = len(self._crafted) == len(self._place.neighbours)

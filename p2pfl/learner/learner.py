@@ -86,7 +86,6 @@ class Learner(Holder):
         self._found: Vector | None = None
         """What training found and ``step`` has not taken yet: ``pairwise``."""
         self._last_step: Vector | None = None
-        self._before_start = self._model
         self._merges = 0
         self._defense = defense
         self._wire = wire or defense
@@ -102,7 +101,7 @@ class Learner(Holder):
     def train(self, round_: int) -> tuple[Update, TrainingLoss]:
         """One round of local training. Gives the trained model: what a benign peer sends, unless
         its defense sends ``early`` or ``encodes``. Under ``pairwise`` it is then up to ``step``."""
-        self._before_start, self._start = self._before(), self._model
+        self._start = self._model
         return self._found_out(round_, self._trained(round_, self._start))
 
     def ready(self, round_: int) -> Ready | None:
@@ -112,7 +111,7 @@ class Learner(Holder):
         """
         if self._bench.strategy is not None:
             return None
-        self._before_start, self._start = self._before(), self._model
+        self._start = self._model
         return Ready(
             start=self._start,
             data=self._data,
@@ -138,7 +137,8 @@ class Learner(Holder):
         assert self._found is not None
         found, self._found = self._found, None
         self._last_step = found - self._start
-        self._model = self._moved(self._start, found)
+        moved = not torch.equal(self._model, self._start)
+        self._model = self._model + self._last_step if moved else found
 
     def answer(self, round_: int, instruction: Update) -> tuple[Update, TrainingLoss]:
         """As a client: train as the server's strategy has it. Gives what a benign client sends."""
@@ -210,18 +210,8 @@ class Learner(Holder):
             updates: What came, unchecked: a hostile message never raises here.
             prepared: What was made of each update, and last of this peer's own message; or nothing.
         """
-        if not self._pairwise:
-            merge, decision = self._merged(
-                self._model, self._start, round_, senders, claimed, updates, prepared
-            )
-            self._model = merge.model
-            return decision
-        # It has sent the model that its round began with; that may have moved since.
-        own = self._start
-        merge, decision = self._merged(
-            own, self._before_start, round_, senders, claimed, updates, prepared
-        )
-        self._model = self._moved(own, merge.model)
+        merge, decision = self._merged(self._start, round_, senders, claimed, updates, prepared)
+        self._model = merge.model
         return decision
 
     def meet(
@@ -232,16 +222,13 @@ class Learner(Holder):
         updates: Sequence[object],
         prepared: Sequence[Artifact] = (),
     ) -> Decision:
-        """As ``merge``, from the model as it is now: for a neighbour that has asked for it."""
-        merge, decision = self._merged(
-            self._model, self._before(), round_, senders, claimed, updates, prepared
-        )
+        """As ``merge``, under ``pairwise``: perhaps while it trains."""
+        merge, decision = self._merged(self._before(), round_, senders, claimed, updates, prepared)
         self._model = merge.model
         return decision
 
     def _merged(
         self,
-        own: Vector,
         start: Vector,
         round_: int,
         senders: Sequence[int],
@@ -258,7 +245,7 @@ class Learner(Holder):
         view = Neighbourhood(
             me=self.peer,
             round=round_,
-            own=own,
+            own=self._model,
             start=start,
             received=self._stack([update.vector for _, _, update in good]),
             senders=tuple(sender for sender, _, _ in good),
@@ -302,7 +289,6 @@ class Learner(Holder):
             "defense": self._state,
             "found": self._found,
             "last_step": self._last_step,
-            "before_start": self._before_start,
             "merges": self._merges,
         }
 
@@ -318,7 +304,6 @@ class Learner(Holder):
         self._state = state["defense"]
         self._found = state["found"]
         self._last_step = state["last_step"]
-        self._before_start = state["before_start"]
         self._merges = state["merges"]
 
     # ------------------------------------------------------------ what an adversary does otherwise
@@ -370,12 +355,6 @@ class Learner(Holder):
         if self._last_step is None or self._wire.early:
             return self._model
         return self._model - self._last_step
-
-    def _moved(self, here: Vector, there: Vector) -> Vector:
-        """The model, moved as from here to there; there itself, if the model is still here."""
-        if torch.equal(self._model, here):
-            return there
-        return self._model + (there - here)
 
     @property
     def _data(self) -> Samples:

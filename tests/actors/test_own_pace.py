@@ -12,6 +12,7 @@ from actors.budget import Budget
 from actors.protocols import PROTOCOLS, AnyProtocol
 from actors.protocols.events import Received, Resolved
 from actors.protocols.gossip import Gossip, GossipAdversary, GossipPeer
+from actors.protocols.hostility import Hostility
 from actors.protocols.measuring import Measuring
 from actors.protocols.own_pace import Place
 from actors.protocols.pairwise import Pairwise, PairwiseAdversary, PairwisePeer
@@ -33,7 +34,7 @@ def peers(graph, settings, rounds=4, hostile=(), dropout=0.0, mutes=False, every
             availability=Availability(dropout=dropout), mutes=mutes and me not in hostile,
         )  # fmt: skip
         kind = KINDS[settings.kind][me in hostile]
-        listens = (True,) if me in hostile else ()
+        listens = (Hostility(me=me), True) if me in hostile else ()
         machines.append(kind(place, settings, Measuring(every=every), *listens))
     return machines
 
@@ -85,12 +86,8 @@ def test_an_exchange_of_two(emulation):
         (20 * MS, "arrived", 1),
         (20 * MS, "arrived", 0),
     ]
-    assert sorted((t, task.kind, task.senders) for t, task in tasks(run, "meet", "merge")) == [
-        (10 * MS, "meet", (0,)),
-        (10 * MS, "meet", (1,)),
-        (20 * MS, "merge", (0,)),
-        (20 * MS, "merge", (1,)),
-    ]
+    merges = [(t, peer) for t, peer, _, _ in run.tape.merges]
+    assert merges == [(10 * MS, 1), (10 * MS, 0), (20 * MS, 0), (20 * MS, 1)]
     assert [note[:3] for note in run.tape.notes[2:]] == [
         (1 * S, 0, "round_end"),
         (2 * S, 1, "round_end"),

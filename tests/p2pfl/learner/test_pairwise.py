@@ -43,7 +43,7 @@ def exchange(asks, answers, offered):
     """``answers`` is asked, and ``asks`` has its answer at once."""
     answer = answers.offer(1)
     answers.meet(1, (asks.peer,), (1,), [offered])
-    asks.merge(1, (answers.peer,), (1,), [answer])
+    asks.meet(1, (answers.peer,), (1,), [answer])
 
 
 def test_what_training_found_is_no_part_of_the_model_before_the_step():
@@ -70,19 +70,20 @@ def test_both_take_half_of_the_other_and_the_step_comes_on_top():
     torch.testing.assert_close(now(one), (a + b) / 2 + step)
 
 
-def test_an_exchange_moves_the_sum_by_nothing_whatever_came_between():
-    one, other, third, fourth = everybody = [learner(peer) for peer in range(4)]
-    start = sum(map(now, everybody))
+def test_each_merge_starts_at_the_model_as_it_is_then():
+    one, other, third = everybody = [learner(peer) for peer in range(3)]
+    a, b, c = map(now, everybody)
     asked = one.offer(1)
     found, _ = one.train(1)
+    answer = other.offer(1)
     exchange(third, one, third.offer(1))  # it is asked itself while it waits
     one.step()  # and its training is over before the answer comes
-    answer = other.offer(1)
     other.meet(1, (0,), (1,), [asked])
-    exchange(fourth, other, fourth.offer(1))
-    one.merge(1, (1,), (1,), [answer])
-    step = torch.from_numpy(found.vector - asked.vector)
-    torch.testing.assert_close(sum(map(now, everybody)), start + step, rtol=0, atol=1e-5)
+    one.meet(1, (1,), (1,), [answer])
+    step = torch.from_numpy(found.vector) - a
+    torch.testing.assert_close(now(one), ((a + c) / 2 + step + b) / 2)
+    assert torch.equal(now(other), (a + b) / 2)
+    assert torch.equal(now(third), (a + c) / 2)
 
 
 def test_messages_and_views_bear_the_model_and_what_it_was_before_its_last_step():
@@ -126,7 +127,7 @@ def test_merges_are_counted(pace):
     one = learner(0, Spy(), pace)
     for round_ in (1, 2):
         one.train(round_)
-        one.merge(round_, (), (), [])
+        (one.meet if pace == "pairwise" else one.merge)(round_, (), (), [])
     assert seen == [1, 2]
     assert learner(0, pace="rounds")._merges == 0
 
