@@ -320,7 +320,7 @@ def test_list_shows_no_markup(cli):
 
 def test_list_for_programs(cli):
     answer = json.loads(cli("list", "protocols", "--json").out)
-    (rounds,) = answer["protocols"]
+    rounds, *_ = answer["protocols"]
     assert rounds["name"] == "rounds"
     timeout = next(key for key in rounds["keys"] if key["name"] == "timeout_s")
     assert (timeout["type"], timeout["required"], timeout["default"]) == ("float", False, 60.0)
