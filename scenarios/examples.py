@@ -10,6 +10,8 @@ from scenarios.variants import kind_of
 
 _BY_NAME: dict[str, Any] = {
     "adversaries": {"count": 3},
+    "after_s": 0.5,
+    "at_most_s": 0.5,
     "adversary": [0, 1],
     "alpha": 0.5,
     "at_round": 5,
@@ -57,6 +59,7 @@ _BY_NAME: dict[str, Any] = {
     "first": 1.0,
     "fraction": 0.3,
     "gamma": 10.0,
+    "ids": 2,
     "graphs_in_turn": [{"kind": "ring", "peers": 10}, {"kind": "star", "peers": 10}],
     "groups": [[0, 1, 2], [3, 4]],
     "high_ms": 50,
@@ -91,6 +94,7 @@ _BY_NAME: dict[str, Any] = {
     "participants": 10,
     "partition": {"kind": "dirichlet", "alpha": 0.5},
     "path": "mine.txt",
+    "peer": 3,
     "peers": 10,
     "placement": {"kind": "dominate", "share": 0.5, "of": 0.3},
     "poisoned": [0],
@@ -122,9 +126,11 @@ _BY_NAME: dict[str, Any] = {
     "strategy": {"kind": "fed_grad"},
     "swaps": 100,
     "target": 1,
+    "targets": [2, 5],
     "tau": 1.0,
     "test_samples": 500,
     "theta": 3,
+    "to": 7,
     "topology": {"kind": "ring", "peers": 20},
     "train_samples": 2000,
     "training": {"lr": 0.1, "momentum": 0.9},
@@ -135,6 +141,19 @@ _BY_NAME: dict[str, Any] = {
     "z": 1.0,
 }
 _MANY = [2, 5]
+_NAMED = (
+    "attack_start",
+    "attack_stop",
+    "crash",
+    "equivocate",
+    "join",
+    "late",
+    "leave",
+    "rejoin",
+    "selective",
+    "slow",
+)
+"""Whose ``peers`` are ids, not a number."""
 _BY_VARIANT: dict[tuple[str, str], Any] = {
     ("AttackGroup", "peers"): _MANY,
     ("explicit", "peers"): {"0": [0, 1], "1": [2, 3]},
@@ -145,7 +164,7 @@ _BY_VARIANT: dict[tuple[str, str], Any] = {
     ("networkx", "arguments"): {"n": 20, "m": 2},
     ("networkx", "name"): "barabasi_albert_graph",
     ("dominate", "of"): 0.3,
-    **{(event, "peers"): _MANY for event in ("slow", "crash", "rejoin", "leave", "join")},
+    **{(event, "peers"): _MANY for event in _NAMED},
     **{
         (attack, "data"): {"kind": "backdoor"}
         for attack in (

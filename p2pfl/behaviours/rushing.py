@@ -15,13 +15,13 @@ from p2pfl.behaviours.base import Neutral
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rushing(Neutral):
-    """Wait for the neighbours' messages of the round, and show them to the attack: ``full``
-    knowledge is then what it has heard.
+    """Hear the neighbours' messages of the round before crafting one's own.
 
-    Of others it is shown its coalition at most; an attack that looks at its coalition alone
+    The attack is shown them, and ``full`` knowledge is then what it has heard. Of others it is
+    shown its coalition at most; an attack that looks at its coalition alone
     (``knowledge: colluding``) makes nothing of what it hears. It does not wait for adversaries that
     rush as well. With ``fast_links`` its message may still be there before those that it has heard
-    are with others.
+    are with others. Where peers go their own pace, nobody waits, and it knows what has come.
     """
 
     listens: ClassVar[bool] = True

@@ -109,7 +109,7 @@ def by_peer(pair: Pair, what: str, a: Mapping[int, float], b: Mapping[int, float
             go.Scatter(
                 x=percent([values[peer] for peer in peers]), y=names, mode="markers",
                 marker={
-                    "size": 10,
+                    "size": 10 if len(peers) <= 60 else 6,
                     "symbol": [s.symbol + ("-open" if side == "A" else "") for s in styles],
                     "color": [s.colour for s in styles],
                     "line": {"width": 1.5, "color": [s.colour for s in styles]},

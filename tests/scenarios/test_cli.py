@@ -320,8 +320,8 @@ def test_list_shows_no_markup(cli):
 
 def test_list_for_programs(cli):
     answer = json.loads(cli("list", "protocols", "--json").out)
-    (rounds,) = answer["protocols"]
-    assert rounds["name"] == "rounds"
+    assert [entry["name"] for entry in answer["protocols"]] == ["rounds", "gossip", "pairwise"]
+    rounds = answer["protocols"][0]
     timeout = next(key for key in rounds["keys"] if key["name"] == "timeout_s")
     assert (timeout["type"], timeout["required"], timeout["default"]) == ("float", False, 60.0)
     names = [

@@ -19,6 +19,7 @@ from scenarios.variants import kind_of
 PAGE = Path(scenarios.__file__).parent / "KEYS.md"
 EVENTS = {kind_of(event) for event in EVENT_KINDS}
 TOGETHER = {
+    ("replay", "peer"): {"of": "neighbour"},
     ("networkx", "name"): {"arguments": {"n": 20, "m": 2}},
     ("WarmStart", "samples"): {"epochs": 2},
     ("WarmStart", "lr"): {"epochs": 2},
