@@ -39,13 +39,13 @@ Where peers go their own pace (``gossip``, ``pairwise``; our reading as well):
     who flip signs or send noise, nobody benign. Under gossip to all neighbours the same, 12 of 12;
     uneven 3, 11 and 8, and in the last case 8 of 30 benign, since the models blow up before the
     first check. Where a neighbour is heard in one merge of n, windows have to be n times as long:
-    with those of the defaults 9 (pairwise) or 16 (a fanout of 2) of the 30 benign ones are flagged
+    with those of the defaults 7 (pairwise) or 16 (a fanout of 2) of the 30 benign ones are flagged
     without any attack. With ``first_window: 60, pause: 60, window: 240`` under pairwise, 120
     rounds: all 12 who flip signs (uneven 7, and 2 of 30 benign), none of those who flip labels,
-    nobody without attack. With 30, 30, 120 and a fanout of 2: 2 of 12 who flip signs, 9 of 12 who
-    flip labels and 3 of 30 benign, 4 of 30 without attack. So it holds under gossip among peers of
-    like speed, and for strong attacks under pairwise; not where models drift apart as peers seldom
-    hear one another.
+    nobody benign, and nobody without attack. With 30, 30, 120 and a fanout of 2: 2 of 12 who flip
+    signs, 9 of 12 who flip labels and 3 of 30 benign, 4 of 30 without attack. So it holds under
+    gossip among peers of like speed, and for strong attacks under pairwise; not where models drift
+    apart as peers seldom hear one another.
 
 Limits:
     A neighbour that trains on poisoned data and mixes as it should is seen by its pull alone, and
