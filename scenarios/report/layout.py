@@ -6,6 +6,9 @@ from graphs.types import Graph
 
 Places = dict[int, tuple[float, float]]
 
+_STEPS = 50_000
+"""Moves of single peers until a layout must do; 50 of each of 1,000."""
+
 
 def places(graph: Graph, server: int | None = None) -> Places:
     """Around the server; what holds a ring as a ring; all else by springs, from a fixed start."""
@@ -17,7 +20,9 @@ def places(graph: Graph, server: int | None = None) -> Places:
         ordered.add_nodes_from(sorted(graph))
         found = nx.circular_layout(ordered)
     else:
-        found = nx.spring_layout(graph, seed=1)
+        # An iteration takes a time that grows with the square of the peers: many get fewer.
+        iterations = max(5, min(50, _STEPS // len(graph)))
+        found = nx.spring_layout(graph, seed=1, iterations=iterations)
     return {peer: (float(x), float(y)) for peer, (x, y) in found.items()}
 
 
