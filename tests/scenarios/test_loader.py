@@ -1,5 +1,6 @@
 """Scenario files: found, read, changed, refused and written."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -296,7 +297,8 @@ def test_the_readmes_example_of_a_users_own_loads(write, tmp_path):
     readme = (library().parent / "README.md").read_text(encoding="utf-8")
     module = readme.partition("```python\n")[2].partition("```")[0]
     (tmp_path / "my_module.py").write_text(module)
-    own = readme.partition("```yaml\n")[2].partition("```")[0]
+    blocks = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    [own] = [block for block in blocks if "my_module" in block]
     defense = load(write(SMALL.partition("defense")[0] + own)).scenario.defense
     assert type(defense).__name__ == "MyDefense"
 
