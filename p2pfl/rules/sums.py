@@ -38,7 +38,7 @@ def fast_sum(rows: Matrix, weights: Sequence[float]) -> Vector:
     a sixth longer.
     """
     if rows.device.type == "cpu":
-        each = rows.numpy()
+        each = rows.contiguous().numpy()  # how it lies in memory would change the last bit
         return torch.from_numpy(np.asarray(weights, dtype=each.dtype) @ each)
     return torch.tensor(weights, dtype=rows.dtype, device=rows.device) @ rows
 
