@@ -135,5 +135,9 @@ class TensorBoardWatcher(Watcher):
 
     def _write(self, tag: str, mean: Mean) -> None:
         if self._writer is None:
-            self._writer = self._make(str(self.folder), purge_step=mean.round, flush_secs=2)
+            # A file is named by the second: one that goes on in the same must not replace it.
+            suffix = f".{len(list(self.folder.glob('events.*')))}"
+            self._writer = self._make(
+                str(self.folder), purge_step=mean.round, flush_secs=2, filename_suffix=suffix
+            )
         self._writer.add_scalar(tag, mean.value, mean.round, mean.time_s)
