@@ -16,7 +16,7 @@ demo: $(STAMP)
 	$(BIN)/p2pfl run quickstart
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not real_clock and not whole"
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not real_clock and not whole"
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
