@@ -1,6 +1,7 @@
 """Sums of rows: in the order given and in float64, so that 1e38 does not overflow; or fast."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch
 from p2pfl.types import Matrix, Vector
 
 _COLUMNS_PER_CHUNK = 1 << 17  # of float64: 1 MiB
+_COLUMNS_PER_PRODUCT = 1 << 14  # of float32: the sum so far stays in the first caches
 
 
 def average(rows: Sequence[Vector] | Matrix) -> Vector:
@@ -34,13 +36,23 @@ def fast_sum(rows: Matrix, weights: Sequence[float]) -> Vector:
     """Sum of ``weights[i] * rows[i]`` by one product in float32: up to five times as fast.
 
     Off by some units in the last place, more in other orders; every row is looked at, so what is
-    not finite in one stays in the sum. On a CPU the product is NumPy's: at 11 rows torch's own took
-    a sixth longer.
+    not finite in one stays in the sum. On a CPU the products are NumPy's, some columns at a time:
+    torch's own took a sixth longer at 11 rows, and one product of them all a tenth.
     """
     if rows.device.type == "cpu":
-        each = rows.contiguous().numpy()  # how it lies in memory would change the last bit
-        return torch.from_numpy(np.asarray(weights, dtype=each.dtype) @ each)
+        return _product(weights, rows)
     return torch.tensor(weights, dtype=rows.dtype, device=rows.device) @ rows
+
+
+def _product(weights: Sequence[float], rows: Matrix) -> Vector:
+    each = rows.contiguous().numpy()  # how it lies in memory would change the last bit
+    by = np.asarray(weights, dtype=each.dtype)
+    d = each.shape[1]
+    total = np.empty(d, dtype=each.dtype)
+    starts = range(0, max(d - _COLUMNS_PER_PRODUCT, 0) + 1, _COLUMNS_PER_PRODUCT)
+    for start, end in pairwise([*starts, d]):  # the last takes the rest: a narrow one rounds anew
+        np.matmul(by, each[:, start:end], out=total[start:end])
+    return torch.from_numpy(total)
 
 
 def _combined(rows: Sequence[Vector] | Matrix, weights: Sequence[float], divisor: float) -> Vector:
