@@ -72,7 +72,8 @@ class Holder:
         test, backdoor = bench.test, bench.backdoor
         if (bench.rounds is None or round_ < bench.rounds) and not self._concluded:
             test, backdoor = bench.quick_test, bench.quick_backdoor
-        return evaluate(bench.trainer.flat, self._model, test, backdoor)
+        precision = bench.training.precision
+        return evaluate(bench.trainer.flat, self._model, test, backdoor, precision=precision)
 
     def model(self, round_: int) -> Update:
         """The present model, for measures over several peers. Not sent to anybody."""
