@@ -23,6 +23,7 @@ from p2pfl.errors import SnapshotError
 from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.evaluation import Evaluation, thinned, thinned_backdoor
 from p2pfl.learner.holder import Holder, Workbench
+from p2pfl.learner.kernels import choose_kernels
 from p2pfl.learner.learner import Learner
 from p2pfl.learner.memory import keep_freed_memory
 from p2pfl.learner.part import Part, Whole
@@ -55,6 +56,7 @@ class Host:
     def __init__(self, spec: HostSpec, peers: Sequence[PeerSpec], arrays: Arrays) -> None:
         single_thread()
         keep_freed_memory()
+        choose_kernels(spec.deterministic)
         module = build_model(spec.model, spec.shape, spec.classes).to(spec.device)
         test = Samples(
             inputs=shared(arrays.test_inputs).to(spec.device),
