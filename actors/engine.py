@@ -1,6 +1,6 @@
 """The heap and the loop: the only one in the project.
 
-A run is one heap of ``(time_ns, sequence)``. The engine pops an event, hands it to its peer's
+A run is one agenda by ``(time_ns, sequence)``. The engine pops an event, hands it to its peer's
 protocol, and carries out the effects: work is submitted at once and completes, as an event, after
 its modelled time; a message goes through the emulated links. What flows on is a handle, never a
 value. So the order of events is a function of the scenario and its seed alone.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Literal, TypeAlias
 
+from actors.agenda import Agenda
 from actors.budget import Budget
 from actors.comings import Comings, Happens, Moment
 from actors.executor import Executor, Task, task_of
@@ -51,14 +52,14 @@ LOOK_EVERY_S = 0.5
 
 
 _GIVEN = frozenset({
-    "_protocols", "_executor", "_observer", "_work_ns", "_outputs", "_watchers", "_keeps_models",
-    "_prepares", "_prepared", "_neighbours", "_comings", "_transport", "_most_ns",
+    "_agenda", "_push", "_protocols", "_executor", "_observer", "_work_ns", "_outputs", "_watchers",
+    "_keeps_models", "_prepares", "_prepared", "_neighbours", "_comings", "_transport", "_most_ns",
 })  # fmt: skip
-"""What an engine is made with. Its other attributes are its state."""
+"""What an engine is made with, or has a state of its own. Its other attributes are its state."""
 
 
 _Item: TypeAlias = Event | Need | AtDownlink | Again | Happens
-"""What the heap holds."""
+"""What the agenda holds."""
 
 _OF_THE_NETWORK = (AtDownlink, Again, Happens, Received)
 """What happens whether or not the peer's process is still alive."""
@@ -118,8 +119,8 @@ class Engine:
         self._keeps_models = keeps_models
         self._prepares = prepares
         self._prepared = Prepared(executor, 2 * sum(outputs))
-        self._heap: list[tuple[int, int, int, _Item]] = []
-        self._sequence = 0
+        self._agenda: Agenda[_Item] = Agenda()
+        self._push = self._agenda.push
         self._neighbours: dict[int, list[int]] = {}
         for source, destination in sorted(edges):
             self._neighbours.setdefault(source, []).append(destination)
@@ -166,16 +167,16 @@ class Engine:
         Returns:
             Whether the end was reached.
         """
-        heap, protocols, transport = self._heap, self._protocols, self._transport
-        if not self._sequence:
+        agenda, protocols, transport = self._agenda, self._protocols, self._transport
+        if not agenda.sequence:
             if self._comings is not None:
                 self._comings.begin(self._moment())
             for peer in range(len(protocols)):
                 self._push(0, peer, Started())
-        while heap:
+        while agenda.due or agenda.advance():
             if stopping():
                 return False
-            at_ns, sequence, peer, event = heappop(heap)
+            at_ns, sequence, peer, event = heappop(agenda.due)
             if self._most_ns is not None and at_ns > self._most_ns:
                 self.spent = "virtual_s"
                 self._conclude(self._most_ns)
@@ -208,7 +209,7 @@ class Engine:
                 self.now_ns = at_ns
                 if isinstance(event, Need):
                     if not self._wait_for(event.handle, stopping):
-                        heappush(heap, (at_ns, sequence, peer, event))  # where it was
+                        heappush(agenda.due, (at_ns, sequence, peer, event))  # where it was
                         return False
                     event = Resolved(event.tag, *self._executor.fetch([event.handle]))
                 elif isinstance(event, WorkDone) and event.kind in ("train", "answer"):
@@ -234,7 +235,7 @@ class Engine:
 
     def _conclude(self, at_ns: int) -> None:
         """The budget is spent: nothing happens any more but what peers do to conclude."""
-        self._heap.clear()
+        self._agenda.clear()
         self._due.clear()
         ended_ns, self.now_ns = self.now_ns, at_ns
         cut_short = False
@@ -252,6 +253,7 @@ class Engine:
         """All that changes, as plain data with handles in it. To be asked for between two runs."""
         own = {name: value for name, value in vars(self).items() if name not in _GIVEN}
         return own | {
+            "agenda": self._agenda.state(),
             "machines": [vars(machine) for machine in self._protocols],
             "transport": self._transport.state(),
             "prepared": self._prepared.state(),
@@ -261,6 +263,7 @@ class Engine:
         """Take up what ``state`` gave, in an engine that was made alike and has not run yet."""
         parts = dict(state)
         transport = parts.pop("transport")
+        self._agenda.restore(parts.pop("agenda"))
         self._prepared.restore(parts.pop("prepared"))
         for machine, attributes in zip(self._protocols, parts.pop("machines"), strict=True):
             vars(machine).update(attributes)
@@ -377,8 +380,3 @@ class Engine:
 
     def _renew(self, peer: int, round_: int) -> None:
         self._executor.submit(peer, Task("renew", round_), ())
-
-    def _push(self, at_ns: int, peer: int, event: _Item) -> int:
-        self._sequence += 1
-        heappush(self._heap, (at_ns, self._sequence, peer, event))
-        return self._sequence

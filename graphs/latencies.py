@@ -1,6 +1,6 @@
 """How long a message is under way once it has left the uplink: the latencies of a scenario.
 
-Each draws a message's latency on its own, and value by value (``draws.py`` says why): the k-th of a
+Each draws a message's latency on its own, and value by value (``lane.py`` says why): the k-th of a
 link is a function of the seed, the link and k alone.
 """
 

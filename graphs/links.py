@@ -22,10 +22,12 @@ Retries and copies have streams of their own.
 from collections.abc import Mapping
 from typing import Any
 
-from graphs.latencies import Constant, Lognormal
+from graphs.drops import Bernoulli
+from graphs.lane import LOST
+from graphs.latencies import Constant, Drawn, Latency, Lognormal
 from graphs.link import Link
 from graphs.network import Network
-from graphs.sites import Sites
+from graphs.sites import Matrix, Sites
 from graphs.types import Graph
 from p2pfl.errors import TopologyError
 
@@ -66,8 +68,19 @@ class Links:
         self._retry_after_ns = round(network.retry_after_ms * 1e6)
         self._up_free_ns = dict.fromkeys(graph, 0)
         self._down_free_ns = dict.fromkeys(graph, 0)
+        drop = network.drop
+        drop = Bernoulli(p=drop) if isinstance(drop, float | int) else drop
         self._links = {
-            i: {j: Link(i, j, edge, network, up, seed, sites) for j, edge in graph.adj[i].items()}
+            i: {
+                j: Link(
+                    (seed, i, j),
+                    _latency_of(i, j, edge, network.latency, sites),
+                    Bernoulli(p=edge["drop"]) if "drop" in edge else drop,
+                    edge.get("bandwidth_mbps", up),
+                    network.duplicate,
+                )
+                for j, edge in graph.adj[i].items()
+            }
             for i in graph
         }
 
@@ -95,11 +108,8 @@ class Links:
         if link.mbps is not None:
             at_ns += round(8000 * size_bytes / link.mbps)  # 1 Mbit/s takes 8000 ns for a byte
             self._up_free_ns[source] = at_ns
-        lane = link.again() if again else link.first
-        after_ns = lane.next()
-        if lane.states is not None and link.lost(*lane.states.next()):
-            return None
-        if after_ns is None:
+        after_ns = link.again_ns() if again else link.first_ns()
+        if after_ns == LOST:
             return None
         at_ns += after_ns
         if self._fifo:
@@ -123,9 +133,10 @@ class Links:
         message, also for one that did not get ``through``, so that its draws move no other's.
         """
         link = self._links[source][destination]
-        at_ns = link.copied(max(now_ns, self._up_free_ns[source]))
-        if at_ns is None or not through:
+        after_ns = link.copy_ns()
+        if after_ns == LOST or not through:
             return None
+        at_ns = max(now_ns, self._up_free_ns[source]) + after_ns
         if self._fifo:
             at_ns = link.last_ns = max(at_ns, link.last_ns)
         return at_ns
@@ -160,3 +171,19 @@ class Links:
         self._down_free_ns.update(state["down_free_ns"])
         for i, j, link in state["links"]:
             self._links[i][j].restore(link)
+
+
+def _latency_of(
+    source: int, destination: int, edge: Mapping[str, Any], latency: Latency, sites: Sites | None
+) -> Constant | Drawn:
+    """The edge's own, or else the network's."""
+    if "latency_ms" in edge:
+        return Constant(ms=edge["latency_ms"])
+    if not isinstance(latency, Matrix):
+        return latency
+    if sites is None:
+        raise TopologyError("latency matrix: the links need its sites")
+    median_ms = sites.between(source, destination)
+    if latency.sigma and median_ms:
+        return Lognormal(median_ms=median_ms, sigma=latency.sigma)
+    return Constant(ms=median_ms)

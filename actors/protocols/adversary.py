@@ -157,7 +157,7 @@ class RoundsAdversary(RoundsPeer):
         if watches - self._seen.get(self.round, {}).keys():
             return ()
         first = self._hears_first & self._expected() if self._listening else frozenset()
-        if any(self.round not in self._inbox[s] for s in first):
+        if first - self._inbox.get(self.round, {}).keys():
             return ()
         return self._craft()
 
@@ -166,15 +166,15 @@ class RoundsAdversary(RoundsPeer):
         return self._watches - self.hostility.unseen
 
     def _craft(self) -> list[Effect]:
-        watched, heard = self._watched(), []
+        watched, heard = self._watched(), list[int]()
         seen = self._seen.pop(self.round, {})
         visible = {peer: handle for peer, handle in seen.items() if peer in watched}
         visible[self._me] = self._trained
         if self._listening:
-            for sender, kept in self._inbox.items():
-                if self.round in kept:
-                    heard.append(sender)
-                    visible.setdefault(sender, kept[self.round])
+            came = self._inbox.get(self.round, {})
+            heard = sorted(came)
+            for sender in heard:
+                visible.setdefault(sender, came[sender])
         self._trained = None
         parcels = tuple(Parcel(peer, self.round, visible[peer]) for peer in sorted(visible))
         return [*self.hostility.crafts(heard), Work("craft", self.round, parcels)]

@@ -108,7 +108,9 @@ class RoundsPeer:
         self._waiting = False
         self._awaited: set[int] = set()
         self._oldest = 1  # what claims an earlier round is late
-        self._inbox: dict[int, dict[int, Handle]] = {sender: {} for sender in sorted(senders)}
+        self._senders = frozenset(senders)
+        self._inbox: dict[int, dict[int, Handle]] = {}
+        """By the round that they claim, what has come of each neighbour."""
         self._late: dict[int, Parcel] = {}
         self._plans = tuple(plans)
         self._catch_up = 0
@@ -165,10 +167,9 @@ class RoundsPeer:
     def _missed(self) -> list[Effect]:
         """Count what came for rounds that it did not do."""
         self._oldest = self.round
-        past = [(s, r) for s, kept in self._inbox.items() for r in kept if r < self.round]
-        for sender, round_ in past:
-            del self._inbox[sender][round_]
-        return [Count(sender, "late") for sender, _ in past]
+        past = [round_ for round_ in self._inbox if round_ < self.round]
+        late = [sender for round_ in past for sender in self._inbox.pop(round_)]
+        return [Count(sender, "late") for sender in sorted(late)]
 
     def _returned(self, event: Returned) -> Sequence[Effect]:
         """Back from being down: end the round alone if the others are further, or begin anew."""
@@ -220,7 +221,7 @@ class RoundsPeer:
         self._waiting = True
         if self.round < self._catch_up:
             return self._merge()
-        self._awaited = {s for s in self._expected() if self.round not in self._inbox[s]}
+        self._awaited = self._expected().difference(self._inbox.get(self.round, ()))
         return [SetTimer(self._timeout_ns, ("round", self.round)), *self._merge_if_complete()]
 
     def _expected(self) -> set[int]:
@@ -229,21 +230,22 @@ class RoundsPeer:
 
     def _receive(self, envelope: Envelope) -> Sequence[Effect]:
         sender, claimed = envelope.source, envelope.round
-        kept = self._inbox.get(sender)
         at = self.round if self.round > self._catch_up else self._catch_up
         too_new = claimed > at + self.settings.ahead or claimed > self.rounds
-        if kept is None or too_new or claimed < 1:
+        if too_new or claimed < 1 or sender not in self._senders:
             return (Count(sender, "rejected"),)
         if self._plans and not self._hears(sender, claimed):
             return (Count(sender, "rejected"),)
         if claimed < self._oldest:
             return self._receive_late(Parcel(sender, claimed, envelope.handle))
         # Of two that claim one round the newer is kept.
-        effects = (Count(sender, "rejected"),) if claimed in kept else ()
-        kept[claimed] = envelope.handle
+        came = self._inbox.setdefault(claimed, {})
+        effects = (Count(sender, "rejected"),) if sender in came else ()
+        came[sender] = envelope.handle
         if claimed == self.round:
             self._awaited.discard(sender)
-            return (*effects, *self._merge_if_complete())
+            if self._waiting and not self._awaited:
+                return (*effects, *self._merge())
         return effects
 
     def _hears(self, sender: int, round_: int) -> bool:
@@ -271,11 +273,12 @@ class RoundsPeer:
     def _merge(self) -> list[Effect]:
         self._waiting = False
         self._oldest = self.round + 1
+        came = self._inbox.pop(self.round, {})
         parcels = []
-        for sender, kept in self._inbox.items():
-            if self.round in kept:
-                parcels.append(Parcel(sender, self.round, kept.pop(self.round)))
-            elif sender in self._late and self._hears(sender, self.round):
+        for sender in sorted(came.keys() | self._late):
+            if sender in came:
+                parcels.append(Parcel(sender, self.round, came[sender]))
+            elif self._hears(sender, self.round):
                 parcels.append(self._late.pop(sender))
         unused: list[Effect] = [Count(sender, "late") for sender in self._late]
         self._late.clear()

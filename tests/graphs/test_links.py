@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import graphs.draws
+import graphs.lane
 from graphs.drops import DROPS, Bernoulli, GilbertElliott
 from graphs.latencies import LATENCIES, Constant, Exponential, Lognormal, Normal, Pareto, Uniform
 from graphs.links import Links
@@ -146,7 +146,7 @@ def test_a_dropped_message_takes_its_latency_with_it():
 def test_a_links_draws_do_not_depend_on_other_links_nor_on_blocks(order, first):
     alone = {link: Links(LINE, RANDOM, 9) for link in set(order)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graphs.draws, "FIRST_BLOCK", first)
+        patch.setattr(graphs.lane, "FIRST_BLOCK", first)
         together = Links(LINE, RANDOM, 9)
     for link in order:
         assert together.send(*link, 10, 0) == alone[link].send(*link, 10, 0)
@@ -188,8 +188,8 @@ def test_two_runs_that_differ_in_one_edge_share_every_other_draw(monkeypatch, la
                 yield links.send(*link, 10, 0, again=step % 2 == 0), links.copy(*link, 0)
 
     ring = list(carried(Links(nx.cycle_graph(4), network, 2), [(0, 3), (3, 0)]))
-    monkeypatch.setattr(graphs.draws, "FIRST_BLOCK", 1)
-    monkeypatch.setattr(graphs.draws, "LARGEST_BLOCK", 5)
+    monkeypatch.setattr(graphs.lane, "FIRST_BLOCK", 1)
+    monkeypatch.setattr(graphs.lane, "LARGEST_BLOCK", 5)
     line = list(carried(Links(nx.path_graph(4), network, 2), []))
     assert ring == line
 
@@ -303,7 +303,7 @@ def test_another_seed_draws_anew():
 
 @pytest.mark.parametrize("drop", [0.0, 1.0])
 def test_no_stream_is_made_where_nothing_is_drawn(monkeypatch, drop):
-    monkeypatch.setattr(graphs.draws, "stream", lambda *name: pytest.fail(f"made {name}"))
+    monkeypatch.setattr(graphs.lane, "stream", lambda *name: pytest.fail(f"made {name}"))
     links = Links(LINE, Network(latency=Constant(ms=3), drop=drop), 1)
     assert links.send(0, 1, 10, 0) == (None if drop else 3 * MS)
 

@@ -1,5 +1,7 @@
 """Named streams: pinned numbers, and that no two lists of names share a stream."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,23 @@ def test_numbers_do_not_change_between_versions():
 def test_same_names_give_the_same_stream(seed, purpose, ids):
     again = stream(seed, purpose, *ids).random(3)
     assert (stream(seed, purpose, *ids).random(3) == again).all()
+
+
+@given(seeds, st.text(), names)
+@settings(deadline=None)
+def test_a_stream_is_philox_from_its_key(seed, purpose, ids):
+    made = stream(seed, purpose, *ids)
+    philox = np.random.Generator(np.random.Philox(key=key(seed, purpose, *ids)))
+    assert made.random(5).tolist() == philox.random(5).tolist()
+    assert made.standard_normal(5).tolist() == philox.standard_normal(5).tolist()
+    assert made.integers(9, size=5).tolist() == philox.integers(9, size=5).tolist()
+
+
+def test_a_stream_goes_on_in_another_process():
+    made = stream(1, "train", 0)
+    made.random(3)
+    copied = pickle.loads(pickle.dumps(made))
+    assert copied.random(5).tolist() == made.random(5).tolist()
 
 
 @given(st.tuples(seeds, st.text(), names), st.tuples(seeds, st.text(), names))
