@@ -16,6 +16,8 @@ BASE_BYTES = 600 * MIB
 """The driver and Ray's own processes, measured."""
 VECTORS_PER_PEER = 8
 """Model, start, momentum, gradient, what is sent, and some of what is in flight."""
+VECTORS_PER_IDLE_CLIENT = 3
+"""Model, start, momentum: of a server's clients, those that sit a round out."""
 LEAST_ACTORS = 10
 """So many clients get an actor each in any case, if the memory allows."""
 ACTORS_PER_CORE = 4
@@ -83,18 +85,22 @@ def plan(
     server: bool = False,
     cores: int = 1,
     graph: Graph | None = None,
+    participants: int | None = None,
 ) -> Plan:
     """Pack the peers into actors, evenly: neighbours in number together, or as ``placement`` says.
 
     A server, whose id is behind the peers', gets an actor of its own. ``cores`` are those of the
-    machine, ``graph`` is that of the peers where these are next to one another.
+    machine, ``graph`` is that of the peers where these are next to one another. ``participants``
+    says how many of a server's clients take part in a round; None: all.
 
     Raises:
         ResourceError: If the memory does not suffice; it says what would fit.
     """
     on_ray = runtime.executor == "ray"
     # This process's copy and the peers' own samples; Ray's object store has one more.
-    shared = 2 * data_bytes + (peers + server) * VECTORS_PER_PEER * vector_bytes
+    active = min(peers, peers if participants is None else participants)
+    vectors = (active + server) * VECTORS_PER_PEER + (peers - active) * VECTORS_PER_IDLE_CLIENT
+    shared = 2 * data_bytes + vectors * vector_bytes
     ray_bytes = BASE_BYTES + data_bytes
     count = 1
     if on_ray and runtime.peers_per_actor == "auto":

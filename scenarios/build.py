@@ -180,6 +180,7 @@ def build(
         server=scenario.server is not None,
         cores=os.cpu_count() or 1,
         graph=None if scenario.server else clients,
+        participants=scenario.server.participants if scenario.server else None,
     )
     spec = HostSpec(
         model=scenario.model,

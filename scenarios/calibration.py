@@ -1,13 +1,14 @@
 """How long a scenario's own tasks take here: at one benign peer, at one adversary of each coalition
 and at the server, in this process.
 
-Each is run two or three times and the mean counts, as what disturbs it will disturb the run too.
+Each is run some times and the mean counts, as what disturbs it will disturb the run too.
 Training is cut to some steps on at most 600 samples, an evaluation to 200 test samples. What comes
 of it is scaled to all peers and samples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from time import process_time
 from typing import Any
 
@@ -25,6 +26,8 @@ from scenarios.pace import evaluations_of
 
 MOST_STEPS, MOST_SAMPLES, TESTED = 12, 600, 200
 """Of the calibration: steps of a round, samples of a peer, test samples."""
+ENOUGH_S, MOST_TIMES = 0.3, 30
+"""A task is repeated for so long, at most so often."""
 DISTINCT = 8
 """Messages that are made for a merge; with more senders they repeat."""
 
@@ -137,7 +140,9 @@ class Calibration:
             return seconds / samples, update
         assert spec.strategy is not None
         told, _ = self._run(self._server, Task("instruct", 1, (peer.peer,)))
-        (update, *_), seconds = self._run(peer, Task("answer", 1, outputs=1), [told[0]])
+        answer = Task("answer", 1, outputs=1)
+        seconds = _usual(lambda: self._run(peer, answer, [told[0]])[1])
+        (update, *_), _ = self._run(peer, answer, [told[0]])
         samples *= spec.strategy.client_effort(1, peer.adversary) or 1.0
         return seconds / samples, update
 
@@ -170,9 +175,15 @@ class Calibration:
 
 
 def _usual(run: Callable[[], float]) -> float:
-    """The mean of the second and third time: the first one has memory to get."""
+    """The mean of two times or more, without the first one, which has memory to get.
+
+    What takes milliseconds is repeated: two of these say little on a machine that others use too.
+    """
     run()
-    return (run() + run()) / 2
+    took = [run(), run()]
+    while sum(took) < ENOUGH_S and len(took) < MOST_TIMES:
+        took.append(run())
+    return fmean(took)
 
 
 def _senders(peer: PeerSpec) -> list[int]:

@@ -1,6 +1,6 @@
 """What a run will take, before it starts: memory, and processor seconds by what they go to.
 
-A short calibration runs the scenario's own tasks once or twice at one benign peer, at one adversary
+A short calibration runs the scenario's own tasks some times at one benign peer, at one adversary
 of each coalition and at the server, in this process: some steps of training on its data, a merge of
 as many messages as it will have, an evaluation of some samples. That is counted up over all peers
 and rounds. What Python and Ray cost around the tasks was measured once (the constants below) and is
@@ -9,7 +9,7 @@ how long one waits follows from them only on an idle one.
 
 Not foreseen: peers that are away, a budget that ends the run, defenses that cost more as they
 remember more, and, of those that ask for the loss on a peer's own data, more than 600 samples.
-Costs some seconds at most for a small network, and about 30 steps of training for any.
+Costs some seconds at most for a small network, and about 50 steps of training for any.
 """
 
 import os

@@ -11,6 +11,7 @@ from actors.resources import (
     BASE_BYTES,
     MIB,
     PROCESS_BYTES,
+    VECTORS_PER_IDLE_CLIENT,
     VECTORS_PER_PEER,
     Runtime,
     gpu_share,
@@ -50,6 +51,15 @@ def test_auto_packs_into_what_the_memory_holds():
     assert len(with_server.actors) == 2 + 1  # its process, and its vectors
     with pytest.raises(ResourceError, match="executor: inline would fit"):
         plan(2, VECTOR, 50 * MIB, Runtime(), 400 * MIB)
+
+
+def test_clients_that_sit_a_round_out_need_less():
+    inline = Runtime(executor="inline")
+    all_take_part = plan(10, VECTOR, DATA, inline, PLENTY, server=True)
+    assert plan(10, VECTOR, DATA, inline, PLENTY, server=True, participants=12) == all_take_part
+    four = plan(10, VECTOR, DATA, inline, PLENTY, server=True, participants=4)
+    spared = 6 * (VECTORS_PER_PEER - VECTORS_PER_IDLE_CLIENT) * VECTOR
+    assert four.memory_bytes == all_take_part.memory_bytes - spared
 
 
 def test_packing_is_even_and_in_order():

@@ -6,10 +6,13 @@ of one epoch in batches of 50; nothing is evaluated. What a round is, each frame
 - ours: train, send to both neighbours, average three models; in one process, and in two actors;
 - gossipy: its push protocol. Every node sends to one neighbour a round, who averages two models and
   trains: as many epochs as ours, half of the messages;
-- byzfl: it has no peers. Its clients train, and its mean is called for each three rows.
+- byzfl: it has no peers. Its clients train, and its mean is called for each three rows;
+- Flower: it has a server and its clients. Its server acts out the ring (``flower.py``), in its
+  simulation on two Ray actors.
 
-The others are taken from an environment of their own, whose python P2PFL_OTHERS names; one that is
-not there is left out, and that is said. README.md says why Flower and decentralizepy are missing.
+The others are taken from environments of their own: P2PFL_OTHERS names a python that has them, and
+P2PFL_FLOWER one that has Flower, which wants other versions of what they need. One that is not
+there is left out, and that is said. README.md says why decentralizepy is missing.
 
 Run ``python tests/benchmarks/others.py`` (some minutes).
 """
@@ -28,7 +31,8 @@ from unittest.mock import MagicMock
 import numpy as np
 
 PEERS, SAMPLES, BATCH, ROUNDS, LR = 10, 600, 50, 11, 0.05
-OTHERS = ("gossipy", "byzfl")
+OTHERS = {"gossipy": "P2PFL_OTHERS", "byzfl": "P2PFL_OTHERS", "flwr": "P2PFL_FLOWER"}
+"""Their modules, and which variable names a python that has them."""
 LOOK = "import sys; from importlib.util import find_spec; sys.exit(find_spec({!r}) is None)"
 
 
@@ -38,7 +42,8 @@ def _without_pictures() -> None:
         sys.modules.setdefault(name, MagicMock())
 
 
-def _network() -> Any:
+def cnn() -> Any:
+    """The network of 80,202 parameters."""
     from torch import nn
 
     return nn.Sequential(
@@ -68,7 +73,7 @@ def in_gossipy(path: str) -> None:
     class Ring(TorchModel):
         def __init__(self) -> None:
             super().__init__()
-            self.layers = _network()
+            self.layers = cnn()
 
         def forward(self, inputs: Any) -> Any:
             return self.layers(inputs)
@@ -112,7 +117,7 @@ def in_byzfl(path: str) -> None:
     from byzfl.fed_framework import models
     from torch.utils.data import DataLoader, TensorDataset
 
-    models.ring = _network
+    models.ring = cnn
     clients = [
         byzfl.Client(
             {
@@ -143,6 +148,13 @@ def in_byzfl(path: str) -> None:
             client.set_parameters(mean(three))
 
 
+def in_flower(path: str) -> None:
+    """In Flower's simulation."""
+    import flower
+
+    flower.run(_parts(path), ROUNDS, Path(path).parent)
+
+
 def ours(executor: str) -> None:
     """As ``p2pfl run`` does it, with its record and without pictures."""
     import ring
@@ -159,11 +171,14 @@ def ours(executor: str) -> None:
 
 def missing() -> dict[str, str]:
     """Frameworks that are not there, and why."""
-    python = os.environ.get("P2PFL_OTHERS")
-    if python is None:
-        return dict.fromkeys(OTHERS, "P2PFL_OTHERS names no python that has it")
-    absent = [n for n in OTHERS if subprocess.run([python, "-c", LOOK.format(n)]).returncode]
-    return dict.fromkeys(absent, "not installed")
+    found: dict[str, str] = {}
+    for name, variable in OTHERS.items():
+        python = os.environ.get(variable)
+        if python is None:
+            found[name] = f"{variable} names no python that has it"
+        elif subprocess.run([python, "-c", LOOK.format(name)]).returncode:
+            found[name] = "not installed"
+    return found
 
 
 def measure(repeats: int = 1) -> dict[str, list[float] | str]:
@@ -182,10 +197,9 @@ def measure(repeats: int = 1) -> dict[str, list[float] | str]:
         path = f"{temporary}/data.npz"
         first = slice(0, PEERS * SAMPLES)
         np.savez(path, inputs=data.inputs[first], labels=data.labels[first])
-        for name in OTHERS:
+        for name, variable in OTHERS.items():
             if name not in found:
-                python = os.environ["P2PFL_OTHERS"]
-                commands[name] = [python, __file__, "--one", name, "--data", path]
+                commands[name] = [os.environ[variable], __file__, "--one", name, "--data", path]
         for _ in range(repeats):
             for name, command in commands.items():
                 took = found.setdefault(name, [])
@@ -216,7 +230,7 @@ if __name__ == "__main__":
         random.seed(1)
         np.random.seed(1)  # noqa: NPY002 - what these frameworks draw from
         torch.manual_seed(1)
-        {"gossipy": in_gossipy, "byzfl": in_byzfl}[chosen.one](chosen.data)
+        {"gossipy": in_gossipy, "byzfl": in_byzfl, "flwr": in_flower}[chosen.one](chosen.data)
     elif chosen.one:
         ours(chosen.one)
     else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import class_gradients
 import engine
+import foreseen
 import gpd
 import inversion
 import others
@@ -50,8 +51,12 @@ def main() -> None:
         others.report(result["others"])
         result["peers"] = peers.measure()
         peers.report(result["peers"])
+        result["foreseen"] = foreseen.measure()
+        foreseen.report(result["foreseen"])
     else:
-        print("ring task and peers left out: set P2PFL_DATA to a folder with Fashion-MNIST")
+        print(
+            "ring task, peers and foreseen left out: set P2PFL_DATA to a folder with Fashion-MNIST"
+        )
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "latest.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

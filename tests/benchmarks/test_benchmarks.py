@@ -109,10 +109,29 @@ def test_one_size(beside):
     assert found.keys() == {"cpu_s", "peak_mib", "wall_s"}
 
 
+def test_what_is_foreseen_beside_what_it_took(monkeypatch, beside):
+    foreseen = load("foreseen")
+    took = load("watched").Watched(cpu_s=8.0, peak_mib=300.0, wall_s=9.0, output="")
+    monkeypatch.setattr(foreseen, "watch", lambda command: took)
+    assert foreseen.Compared(foreseen=11.0, took=10.0).off == pytest.approx(0.1)
+    found = foreseen.compare(
+        {
+            "rounds": 1,
+            "data": {"dataset": "digits", "train_samples": 100, "test_samples": 20},
+            "model": {"kind": "logistic"},
+            "topology": {"kind": "ring", "peers": 4},
+            "runtime": {"executor": "inline"},
+        }
+    )
+    assert found.keys() == {"processor time, s", "waiting, s", "memory, MiB"}
+    assert [each.took for each in found.values()] == [8.0, 9.0, 300.0]
+    assert all(each.foreseen > 0 for each in found.values())
+
+
 def test_frameworks_that_are_not_there_are_named(monkeypatch, capsys, beside):
     others = load("others")
     monkeypatch.setenv("P2PFL_OTHERS", sys.executable)
-    monkeypatch.setattr(others, "OTHERS", ("no_such_framework",))
+    monkeypatch.setattr(others, "OTHERS", {"no_such_framework": "P2PFL_OTHERS"})
     assert others.missing() == {"no_such_framework": "not installed"}
     monkeypatch.delenv("P2PFL_OTHERS")
     others.report({"ours": [1.25]} | others.missing())
