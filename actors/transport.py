@@ -182,8 +182,9 @@ class Transport:
 
     def queue(self, now_ns: int, envelope: Envelope) -> None:
         """A message has reached its destination's downlink."""
-        at_ns = self._links.receive(envelope.destination, envelope.size_bytes, now_ns)
-        self._push(at_ns, envelope.destination, Received(envelope))
+        destination = envelope.destination
+        at_ns = self._links.receive(destination, envelope.size_bytes, now_ns)
+        self._push(at_ns, destination, Received(envelope))
 
     def arrive(self, now_ns: int, envelope: Envelope) -> None:
         """A message is there, and its peer will hear of it."""
