@@ -6,7 +6,6 @@ give the same bits.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from p2pfl.errors import SnapshotError
 from p2pfl.learner.adversary import AdversarialLearner
 from p2pfl.learner.evaluation import Evaluation, thinned, thinned_backdoor
 from p2pfl.learner.holder import Holder, Workbench
+from p2pfl.learner.kernels import choose_kernels
 from p2pfl.learner.learner import Learner
 from p2pfl.learner.memory import keep_freed_memory
 from p2pfl.learner.part import Part, Whole
@@ -55,6 +55,7 @@ class Host:
     def __init__(self, spec: HostSpec, peers: Sequence[PeerSpec], arrays: Arrays) -> None:
         single_thread()
         keep_freed_memory()
+        choose_kernels(spec.deterministic)
         module = build_model(spec.model, spec.shape, spec.classes).to(spec.device)
         test = Samples(
             inputs=shared(arrays.test_inputs).to(spec.device),
@@ -85,18 +86,20 @@ class Host:
         self._codec = Codec(_modules(spec))
         self._initial = torch.from_numpy(spec.initial.copy()).to(spec.device)
         self._whole = Whole(shared(arrays.inputs), shared(arrays.labels), spec.classes)
-        self._makes = {peer.peer: partial(self._start, spec, peer, arrays) for peer in peers}
-        self._learners: dict[int, Any] = {peer: make() for peer, make in self._makes.items()}
+        self._spec, self._arrays = spec, arrays
+        self._peers = {peer.peer: peer for peer in peers}
+        self._learners: dict[int, Any] = {peer.peer: self._start(peer) for peer in peers}
 
-    def _start(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Holder:
+    def _start(self, peer: PeerSpec) -> Holder:
         try:
-            return self._learner(spec, peer, arrays)
+            return self._learner(peer)
         except Exception as error:
             raise failure(f"peer {peer.peer} cannot start", error) from error
 
-    def _learner(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Holder:
+    def _learner(self, peer: PeerSpec) -> Holder:
+        spec = self._spec
         if peer.server:
-            held_out = self._samples(spec, peer, arrays) if len(peer.samples) else None
+            held_out = self._samples(peer) if len(peer.samples) else None
             return ServerLearner(peer.peer, self._bench, self._initial, held_out)
         if peer.coalition is None:
             # On a GPU its samples stay there; here all learners share one copy of the data set.
@@ -104,7 +107,7 @@ class Host:
             return Learner(
                 peer.peer,
                 self._bench,
-                own if spec.device == "cpu" else self._samples(spec, peer, arrays),
+                own if spec.device == "cpu" else self._samples(peer),
                 self._initial,
                 spec.defense,
                 peer.mixing,
@@ -114,7 +117,7 @@ class Host:
         return AdversarialLearner(
             peer.peer,
             self._bench,
-            self._samples(spec, peer, arrays),
+            self._samples(peer),
             self._initial,
             coalition.attack,
             coalition.conduct,
@@ -127,7 +130,8 @@ class Host:
             peer.mixings,
         )
 
-    def _samples(self, spec: HostSpec, peer: PeerSpec, arrays: Arrays) -> Samples:
+    def _samples(self, peer: PeerSpec) -> Samples:
+        spec, arrays = self._spec, self._arrays
         return Samples(
             inputs=torch.from_numpy(arrays.inputs[peer.samples]).to(spec.device),
             labels=torch.from_numpy(arrays.labels[peer.samples]).to(spec.device),
@@ -141,7 +145,7 @@ class Host:
             RunError: If the peer's own code (a defense, an attack) raised: who, what, and where.
         """
         if task.kind == "renew":
-            self._learners[peer] = self._makes[peer]()
+            self._learners[peer] = self._start(self._peers[peer])
             return (None,)
         learner = self._learners[peer]
         if task.stance is not None:

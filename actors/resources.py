@@ -44,6 +44,10 @@ class Runtime:
     about 1e-6 and depend on how the peers are packed. auto: where that is faster, on a GPU and, on
     the CPU, for models without convolutions. off: every run gives the same bytes. Not under the
     real clock."""
+    deterministic: bool = False
+    """Whether a GPU may use those kernels alone that give the same bits each time; what has none
+    ends the run and is named. Slower. Otherwise torch's usual kernels, and two runs on a GPU differ
+    in their last bits. On the CPU every run can be repeated."""
     clock: Literal["virtual", "real"] = "virtual"
     """virtual: emulated delays cost no wall time, and a run can be repeated bit for bit. real: they
     are slept, peers call one another directly, and no two runs are alike."""

@@ -140,6 +140,8 @@ class HostSpec:
     pace: Pace = "rounds"
     batch: bool = False
     """Whether peers of one process train together where they can."""
+    deterministic: bool = False
+    """Whether a GPU's kernels must give the same bits each time."""
 
 
 def shared(array: npt.NDArray[Any]) -> torch.Tensor:

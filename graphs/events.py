@@ -253,12 +253,8 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttackStart:
-    """Adversaries attack from now on, in the rounds that their conduct admits.
-
-    Whom the first such event of the list that concerns it starts, and does not stop, does not
-    attack before.
-    """
+class _Attacking:
+    """What the beginning and the end of an attack have in common."""
 
     peers: tuple[int, ...] | None = None
     """Ids of adversaries; null: all."""
@@ -266,12 +262,22 @@ class AttackStart:
     """When, in virtual seconds: from the next round that an adversary begins."""
     at_round: int | None = None
     """Or in this round of each adversary."""
-    kind: Literal["attack_start"] = "attack_start"
 
     def __post_init__(self) -> None:
         _check_when(self.at_s, self.at_round)
         if self.peers is not None:
             _check_peers(self.peers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackStart(_Attacking):
+    """Adversaries attack from now on, in the rounds that their conduct admits.
+
+    Whom the first such event of the list that concerns it starts, and does not stop, does not
+    attack before.
+    """
+
+    kind: Literal["attack_start"] = "attack_start"
 
     def change(self, graph: Graph, server: int | None) -> Change:
         """As it says."""
@@ -280,21 +286,10 @@ class AttackStart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttackStop:
+class AttackStop(_Attacking):
     """Adversaries attack no more: they train on clean data and send honestly."""
 
-    peers: tuple[int, ...] | None = None
-    """Ids of adversaries; null: all."""
-    at_s: float | None = None
-    """When, in virtual seconds: from the next round that an adversary begins."""
-    at_round: int | None = None
-    """Or in this round of each adversary."""
     kind: Literal["attack_stop"] = "attack_stop"
-
-    def __post_init__(self) -> None:
-        _check_when(self.at_s, self.at_round)
-        if self.peers is not None:
-            _check_peers(self.peers)
 
     def change(self, graph: Graph, server: int | None) -> Change:
         """As it says."""

@@ -199,6 +199,7 @@ def build(
         attack_seed=seeds.attack,
         device=device,
         batch=_trains_together(scenario, dataset, device),
+        deterministic=scenario.runtime.deterministic,
         pace=scenario.protocol.kind,
     )
     peers = _peers(scenario, dataset, dealt, clients if scenario.server else graph, cast)

@@ -108,9 +108,9 @@ def _budget(summary: Mapping[str, Any]) -> str:
 class SweepWatcher:
     """A bar over the cells of a sweep; without a terminal, a line for each."""
 
-    def __init__(self, console: Console, cells: int) -> None:
+    def __init__(self, console: Console, sweep: Sweep) -> None:
         self._console = console
-        self._cells = cells
+        self._cells = len(sweep.cells) + len(sweep.references.cells)
         self._done = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -123,7 +123,7 @@ class SweepWatcher:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("cells", total=cells, failed="")
+        self._task = self._bar.add_task("cells", total=self._cells, failed="")
         self._failed = 0
 
     def __enter__(self) -> "SweepWatcher":

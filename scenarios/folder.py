@@ -99,16 +99,26 @@ def write_environment(path: Path, experiment: Experiment) -> None:
         "memory_bytes": psutil.virtual_memory().total,
         "device": experiment.spec.device,
         "gpu": torch.cuda.get_device_name() if experiment.spec.device == "cuda" else None,
+        "precision": experiment.spec.training.precision,
+        "batched_training": experiment.spec.batch,
+        "deterministic_kernels": experiment.spec.deterministic,
         "libraries": {name: version(name) for name in LIBRARIES},
         "executor": experiment.scenario.runtime.executor,
         "clock": experiment.scenario.runtime.clock,
-        "reproducible_to_the_bit": experiment.scenario.runtime.clock == "virtual",
+        "reproducible_to_the_bit": repeats(experiment),
         "peers_of_each_actor": [list(group) for group in experiment.plan.actors],
         "memory_planned_bytes": experiment.plan.memory_bytes,
         "memory_available_bytes": experiment.plan.available_bytes,
         "data": {"name": experiment.dataset.name, **experiment.dataset.notes},
     }
     replace_file(path, json.dumps(environment, indent=1) + "\n")
+
+
+def repeats(experiment: Experiment) -> bool:
+    """Whether the same scenario gives the same bytes once more, on the same kind of machine."""
+    spec = experiment.spec
+    exact = spec.device == "cpu" or spec.deterministic
+    return exact and experiment.scenario.runtime.clock == "virtual"
 
 
 def write_topology(path: Path, experiment: Experiment) -> None:

@@ -14,6 +14,7 @@ from p2pfl.data.dataset import Dataset, IntArray
 from p2pfl.data.stratify import stratified
 from p2pfl.errors import ScenarioError
 from p2pfl.learner.evaluation import Evaluation, evaluate
+from p2pfl.learner.kernels import choose_kernels
 from p2pfl.learner.threads import single_thread
 from p2pfl.learner.training import Trainer
 from p2pfl.learner.warm_start import warm_training, warmed_up
@@ -56,6 +57,7 @@ def warm_start(experiment: "Experiment") -> "tuple[Experiment, Started | None]":
     if wanted is None:
         return experiment, None
     single_thread()  # as in all that compute: a sum's bits depend on it
+    choose_kernels(experiment.spec.deterministic)
     spec, data = experiment.spec, experiment.dataset
     module = build_model(spec.model, spec.shape, spec.classes).to(spec.device)
     trainer = Trainer(FlatModel(module))
@@ -77,7 +79,8 @@ def warm_start(experiment: "Experiment") -> "tuple[Experiment, Started | None]":
     )
     backdoor = experiment.backdoor.on(spec.device) if experiment.backdoor else None
     array: Float32Array = vector.cpu().numpy()
-    started = Started(vector=array, evaluation=evaluate(trainer.flat, vector, test, backdoor))
+    evaluation = evaluate(trainer.flat, vector, test, backdoor, precision=spec.training.precision)
+    started = Started(vector=array, evaluation=evaluation)
     return replace(experiment, spec=replace(spec, initial=array)), started
 
 

@@ -1,6 +1,7 @@
 """What all tests share: one torch thread, and one Ray for the whole session."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -19,6 +20,24 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for what other processes bring about, and leave them the processor meanwhile.
+
+    It gives up after ten minutes: a guard against a hang, not a bound on their speed.
+    """
+    never = threading.Event()
+
+    def wait(condition: Callable[[], object]) -> None:
+        for _ in range(30_000):
+            if condition():
+                return
+            never.wait(0.02)
+        pytest.fail("what was waited for never came")
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ A round is one local training of the peer's own, whatever others are at. So two 
 rounds say nothing of what was when: where speeds differ, they drift apart.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -57,7 +58,7 @@ class Place:
         return [self.neighbours[k] for k in rng.permutation(len(self.neighbours)).tolist()]
 
 
-class OwnPace:
+class OwnPace(ABC):
     """One peer that goes its own pace. What it does in a round, a protocol says."""
 
     def __init__(self, place: Place, measuring: Measuring) -> None:
@@ -102,22 +103,27 @@ class OwnPace:
 
     # ------------------------------------------------------------ what a protocol fills in
 
+    @abstractmethod
     def _begin(self) -> list[Effect]:
         """A round begins that it does not rest in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _receive(self, envelope: Envelope, now_ns: int) -> Sequence[Effect]:
-        raise NotImplementedError
+        """A message has come."""
 
+    @abstractmethod
     def _work_done(self, event: WorkDone, now_ns: int) -> Sequence[Effect]:
-        raise NotImplementedError
+        """Work is over that it asked for."""
 
+    @abstractmethod
     def _resolved(self, event: Resolved, now_ns: int) -> Sequence[Effect]:
-        raise NotImplementedError
+        """The content of a summary is there that it needed."""
 
+    @abstractmethod
     def _forget(self) -> list[Effect]:
         """Drop all that it has not used yet, and count it."""
-        raise NotImplementedError
+
+    # ------------------------------------------------------------ what a protocol may change
 
     def _shunned(self) -> set[int]:
         """Neighbours to which it sends nothing now."""

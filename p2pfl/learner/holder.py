@@ -12,6 +12,7 @@ import torch
 from p2pfl.defenses.shortfall import OnShortfall
 from p2pfl.learner.conduct import Stance
 from p2pfl.learner.evaluation import Evaluation, evaluate
+from p2pfl.learner.outward import to_host
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.strategies.types import Strategy
 from p2pfl.types import Backdoor, Float32Array, InputSpec, Matrix, Pace, Samples, Update, Vector
@@ -71,16 +72,17 @@ class Holder:
         test, backdoor = bench.test, bench.backdoor
         if (bench.rounds is None or round_ < bench.rounds) and not self._concluded:
             test, backdoor = bench.quick_test, bench.quick_backdoor
-        return evaluate(bench.trainer.flat, self._model, test, backdoor)
+        precision = bench.training.precision
+        return evaluate(bench.trainer.flat, self._model, test, backdoor, precision=precision)
 
     def model(self, round_: int) -> Update:
         """The present model, for measures over several peers. Not sent to anybody."""
-        vector = self._model.cpu().numpy().copy()
+        vector = to_host(self._model)
         return Update(vector=vector, kind="model", round=round_, samples=0)
 
     def digest(self) -> str:
         """SHA-256 of the present model's bytes."""
-        return sha256(self._model.cpu().numpy().tobytes()).hexdigest()
+        return sha256(to_host(self._model).tobytes()).hexdigest()
 
     def state(self) -> dict[str, Any]:
         """All that changes from task to task, as plain data: what a snapshot stores."""

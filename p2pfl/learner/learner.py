@@ -18,6 +18,7 @@ from torch import Tensor
 from p2pfl.defenses.shortfall import guarantee_missing, merge_or_fall_back
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
+from p2pfl.learner.outward import to_host
 from p2pfl.learner.part import Part
 from p2pfl.learner.together import Ready
 from p2pfl.learner.training import Trained
@@ -380,12 +381,12 @@ class Learner(Holder):
         start = self._start if start is None else start
         # A copy: a method may work in place on its own model, and what was sent stays what it was.
         return Update(
-            vector=vector.cpu().numpy().copy(),
+            vector=to_host(vector),
             kind=self._kind,
             round=round_,
             samples=self._claims(),
             meta={**self._meta, **self._answers},
-            companion=start.cpu().numpy().copy() if self._wire.companion else None,
+            companion=to_host(start) if self._wire.companion else None,
         )
 
     def _encoded(

@@ -9,6 +9,7 @@ import numpy as np
 from p2pfl.errors import TooFewNeighbours
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
+from p2pfl.learner.outward import to_host
 from p2pfl.rules.nesting import assumed_f, with_f_at_most
 from p2pfl.seeding import stream
 from p2pfl.strategies import RuleStrategy
@@ -37,14 +38,12 @@ class ServerLearner(Holder):
         given = [self._strategy.instruct(self._model, self._state, round_, c) for c in told]
         return [
             Update(
-                vector=instruction.vector.cpu().numpy().copy(),
+                vector=to_host(instruction.vector),
                 kind="model",
                 round=round_,
                 samples=0,
                 meta=instruction.meta,
-                companion=None
-                if instruction.companion is None
-                else instruction.companion.cpu().numpy().copy(),
+                companion=None if instruction.companion is None else to_host(instruction.companion),
             )
             for instruction in given
         ]

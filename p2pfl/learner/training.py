@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from p2pfl.precision import Precision, logits_of
 from p2pfl.types import Guide, Samples, Steer, Vector
 from p2pfl.vectors import FlatModel, FunctionalModel
 
@@ -41,6 +42,11 @@ class Training:
     as needed, and the next round begins a new one."""
     keep_momentum: bool = False
     """Whether a peer carries its momentum from round to round. Otherwise each starts at zero."""
+    precision: Precision = "float32"
+    """In what training and evaluation compute. bfloat16: mixed precision, for GPUs: convolutions
+    and products of matrices in bfloat16, two to three decimal digits, so that results differ from
+    those of float32 beyond rounding. Models, momentum and messages are float32 in either case, and
+    so is all that defenses, strategies and attacks reckon besides."""
 
     def __post_init__(self) -> None:
         if not (isfinite(self.lr) and self.lr > 0):
@@ -152,7 +158,7 @@ class Trainer:
         sizes: list[int] = []
         for inputs, labels in batches(data, settings, rng):
             flat.zero_grad()
-            logits = flat.module(inputs)
+            logits = logits_of(flat.module, inputs, settings.precision)
             second = None
             if guide is not None:
                 guide.loss(inputs, logits).backward(retain_graph=True)  # type: ignore[no-untyped-call]

@@ -1,6 +1,7 @@
 """How much of a coordinate-wise rule's result came from each row."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Float64
@@ -46,9 +47,22 @@ def ordered_shares(
     ordered = values.sort(dim=1).values
     first = torch.searchsorted(ordered, values)
     after = torch.searchsorted(ordered, values, right=True)
-    below = torch.nn.functional.pad(weigh(ordered).cumsum(dim=1), (1, 0))
+    below = torch.nn.functional.pad(running_sums(weigh(ordered)), (1, 0))
     shares = (below.gather(1, after) - below.gather(1, first)) / (after - first)
     return shares.mean(dim=0).to(rows.dtype)
+
+
+def running_sums(values: Float64[Tensor, "c n"]) -> Float64[Tensor, "c n"]:
+    """The sum of each row's values up to each of them: ``cumsum(dim=1)``, to the bit."""
+    if values.device.type == "cpu":
+        return values.cumsum(dim=1)
+    # On a GPU torch's own cannot be repeated to the bit, and is refused where that is asked for.
+    return column_by_column(values)
+
+
+def column_by_column(values: Float64[Tensor, "c n"]) -> Float64[Tensor, "c n"]:
+    """The same, one addition after the other. n additions of c values."""
+    return torch.stack(list(accumulate(values.unbind(dim=1))), dim=1)
 
 
 def sampled_columns(rows: Matrix) -> Matrix:

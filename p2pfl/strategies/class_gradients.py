@@ -15,6 +15,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from p2pfl.precision import logits_of
 from p2pfl.strategies.types import Assignment
 from p2pfl.types import Vector
 
@@ -85,7 +86,8 @@ def _gradient(given: Assignment, batch: Int64[Tensor, " b"]) -> Vector:
     inputs, labels = (
         part.index_select(0, batch) for part in (given.data.inputs, given.data.labels)
     )
-    loss = cross_entropy(flat.module(inputs), labels)
+    logits = logits_of(flat.module, inputs, given.settings.precision)
+    loss = cross_entropy(logits, labels)
     loss.backward()  # type: ignore[no-untyped-call]
     if given.steer is not None:
         given.steer.gradient(flat.parameters.detach(), flat.gradient)

@@ -1,6 +1,5 @@
 """``p2pfl curve``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from scenarios.commands.options import (
     Jobs,
     Sets,
     SourceOf,
+    SweepFolder,
     Sweeps,
     print_json,
 )
@@ -25,10 +25,7 @@ def curve(
     ] = None,
     sets: Sets = None,
     sweeps: Sweeps = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The sweep's folder; by default ./runs/NAME. Goes on."),
-    ] = None,
+    out: SweepFolder = None,
     data: DataFolder = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
@@ -52,7 +49,7 @@ def curve(
     from scenarios.curve.study import make_study, write_study
 
     console = Console(stderr=as_json)
-    with SweepWatcher(console, len(wanted.cells) + len(wanted.references.cells)) as watcher:
+    with SweepWatcher(console, wanted) as watcher:
         rows = run_sweep(wanted, data, jobs, watcher.cell)
     study = make_study(wanted, rows, wanted.curve)
     write_study(wanted, study)

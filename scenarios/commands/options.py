@@ -31,6 +31,12 @@ DataFolder = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="The data folder; by default P2PFL_DATA names it."),
 ]
+SweepFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="The sweep's folder; by default ./runs/NAME. Goes on."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 
 

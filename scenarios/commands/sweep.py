@@ -1,6 +1,5 @@
 """``p2pfl sweep``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from scenarios.commands.options import (
     Jobs,
     Sets,
     SourceOf,
+    SweepFolder,
     Sweeps,
     print_json,
 )
@@ -21,10 +21,7 @@ def sweep(
     scenario: SourceOf,
     sets: Sets = None,
     sweeps: Sweeps = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The sweep's folder; by default ./runs/NAME. Goes on."),
-    ] = None,
+    out: SweepFolder = None,
     data: DataFolder = None,
     jobs: Jobs = None,
     report: Annotated[bool, typer.Option(help="Make report.html at the end.")] = True,
@@ -44,7 +41,7 @@ def sweep(
     from scenarios.console import SweepWatcher, show_sweep
 
     console = Console(stderr=as_json)
-    with SweepWatcher(console, len(wanted.cells) + len(wanted.references.cells)) as watcher:
+    with SweepWatcher(console, wanted) as watcher:
         rows = run_sweep(wanted, data, jobs, watcher.cell, report)
     if as_json:
         print_json({"folder": str(wanted.folder), "rows": rows})

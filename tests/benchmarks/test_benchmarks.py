@@ -67,7 +67,14 @@ def test_trainings_on_a_device(monkeypatch):
     gpu = load("gpu")
     monkeypatch.setattr(gpu, "REPEATS", 1)
     found = gpu.measure(("cpu",), peers=3)
-    assert found.keys() == {"cpu, one by one, s", "cpu, together, s"}
+    ways = ("one by one", "together", "bfloat16, one by one", "bfloat16, together")
+    assert found.keys() == {f"cpu, {way}, s" for way in ways}
+
+
+def test_copies_from_a_device(monkeypatch):
+    gpu = load("gpu")
+    monkeypatch.setattr(gpu, "COPIED", (10,))
+    assert gpu.copies("cpu").keys() == {"10 values, plainly, ms", "10 values, page-locked, ms"}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import sys
 import tempfile
 
@@ -47,21 +46,17 @@ def objects_held():
     return set(global_worker.core_worker.get_all_reference_counts())
 
 
-def is_free_again(store):
-    """Whether as much of the store is free as before; Ray's figure comes now and then."""
+def is_free(store):
+    """Whether as much of the store is free; Ray's figure comes now and then."""
     import ray
 
-    for _ in range(20_000):
-        if ray.available_resources()["object_store_memory"] >= store:
-            return True
-        os.sched_yield()
-    return False
+    return ray.available_resources()["object_store_memory"] >= store
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
-def test_an_hour_leaves_nothing_behind(run_small, monkeypatch, outcome, tmp_path):
+def test_an_hour_leaves_nothing_behind(run_small, monkeypatch, outcome, until, tmp_path):
     import ray
 
     processes: dict[int, psutil.Process] = {}
@@ -96,7 +91,7 @@ def test_an_hour_leaves_nothing_behind(run_small, monkeypatch, outcome, tmp_path
     assert record.summary["messages"]["dropped"] > 100
     # Objects, processes, files.
     assert objects_held() == held
-    assert is_free_again(store)
+    until(lambda: is_free(store))
     assert len(processes) == 4
     _, alive = psutil.wait_procs(processes.values(), timeout=300)
     assert not alive

@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+from p2pfl.learner.kernels import choose_kernels
+from p2pfl.learner.outward import to_host
+
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 
 SECTIONS = {
@@ -12,6 +15,12 @@ SECTIONS = {
     "attack": {"kind": "alie"},
     "defense": {"kind": "rule", "rule": {"kind": "median"}},
 }
+
+
+@pytest.fixture(autouse=True)
+def _usual_kernels():
+    yield
+    choose_kernels(deterministic=False)
 
 
 def losses(record):
@@ -28,6 +37,35 @@ def on_the_cpu(run_small):
 def test_one_process(run_small, on_the_cpu, batch):
     runtime = {"executor": "inline", "device": "cuda", "batch": batch}
     assert losses(run_small(**SECTIONS, runtime=runtime)) == pytest.approx(on_the_cpu, rel=1e-2)
+
+
+@pytest.mark.parametrize("batch", ["off", "on"])
+def test_mixed_precision(run_small, on_the_cpu, batch):
+    training = SECTIONS["training"] | {"precision": "bfloat16"}
+    runtime = {"executor": "inline", "device": "cuda", "batch": batch}
+    record = run_small(**SECTIONS | {"training": training}, runtime=runtime)
+    assert losses(record) == pytest.approx(on_the_cpu, rel=5e-2)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"kind": "median"}, {"kind": "trimmed_mean", "f": 1}, {"kind": "krum", "f": 1}],
+    ids=str,
+)
+@pytest.mark.parametrize("model", [{"kind": "mlp", "hidden": [20]}, {"kind": "resnet10"}], ids=str)
+def test_deterministic_kernels_repeat(run_small, model, rule):
+    sections = SECTIONS | {"model": model, "defense": {"kind": "rule", "rule": rule}}
+    runtime = {"executor": "inline", "device": "cuda", "deterministic": True}
+    first, second = (run_small(**sections, runtime=runtime) for _ in range(2))
+    assert first.summary["digest"] == second.summary["digest"]
+
+
+def test_vectors_leave_through_page_locked_memory():
+    vector = torch.arange(1000.0, device="cuda")
+    array = to_host(vector)
+    vector.zero_()
+    to_host(vector)  # the buffer is overwritten, the array is not
+    assert array.tolist() == list(range(1000))
 
 
 @pytest.mark.ray

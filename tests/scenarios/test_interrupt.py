@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 MAIN = "import sys; from scenarios.cli import main; sys.exit(main(sys.argv[1:]))"
+HANG_S = 600
+"""A guard against a hang of the run under test, not a bound on its speed."""
 LONG = ("rounds=100000", "network.drop=0", "runtime.peers_per_actor=5")
 
 
@@ -22,19 +24,21 @@ def start(folder, *sets):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    # A guard against a hang of the run under test, not a bound on its speed.
-    guard = threading.Timer(120, process.kill)
+    guard = threading.Timer(HANG_S, process.kill)
     guard.start()
     return process, guard
 
 
-def wait_for_a_row(process, folder):
-    for line in process.stdout:
-        if line.startswith("ready"):
-            break
-    metrics = folder / "metrics.csv"
-    while process.poll() is None and metrics.stat().st_size < 2000:
-        os.sched_yield()
+@pytest.fixture
+def wait_for_a_row(until):
+    def wait(process, folder):
+        for line in process.stdout:
+            if line.startswith("ready"):
+                break
+        metrics = folder / "metrics.csv"
+        until(lambda: process.poll() is not None or metrics.stat().st_size >= 2000)
+
+    return wait
 
 
 def finish(process, guard):
@@ -46,7 +50,7 @@ def finish(process, guard):
 
 @pytest.mark.ray
 @pytest.mark.parametrize("how", ["ctrl-c", "terminate"])
-def test_it_ends_in_order_when_told_to(tmp_path, how):
+def test_it_ends_in_order_when_told_to(wait_for_a_row, tmp_path, how):
     folder = tmp_path / "run"
     process, guard = start(folder)
     wait_for_a_row(process, folder)
@@ -70,7 +74,7 @@ def test_it_ends_in_order_when_told_to(tmp_path, how):
     assert (folder / "report.png").exists()
 
 
-def test_a_killed_run_leaves_what_it_had(tmp_path):
+def test_a_killed_run_leaves_what_it_had(wait_for_a_row, tmp_path):
     folder = tmp_path / "run"
     process, guard = start(folder, "runtime.executor=inline")
     wait_for_a_row(process, folder)
@@ -82,7 +86,7 @@ def test_a_killed_run_leaves_what_it_had(tmp_path):
 
 
 @pytest.mark.ray
-def test_a_run_of_which_every_process_was_killed_fails_and_says_so(tmp_path):
+def test_a_run_of_which_every_process_was_killed_fails_and_says_so(wait_for_a_row, tmp_path):
     folder = tmp_path / "run"
     process, guard = start(folder, "runtime.snapshots=null")
     wait_for_a_row(process, folder)
@@ -105,7 +109,7 @@ def test_a_run_of_which_every_process_was_killed_fails_and_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_stopped_sweep_leaves_no_process(tmp_path, how):
+def test_a_stopped_sweep_leaves_no_process(until, tmp_path, how):
     scenario = tmp_path / "long.yaml"
     scenario.write_text(
         "name: long\nrounds: 100000\nmodel: {kind: logistic}\n"
@@ -115,11 +119,10 @@ def test_a_stopped_sweep_leaves_no_process(tmp_path, how):
     with subprocess.Popen(
         [*command, "--jobs", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        guard = threading.Timer(300, process.kill)
+        guard = threading.Timer(HANG_S, process.kill)
         guard.start()
         started = tmp_path / "out/references/0000/metrics.csv"
-        while process.poll() is None and not started.exists():
-            os.sched_yield()
+        until(lambda: process.poll() is not None or started.exists())
         family = psutil.Process(process.pid).children(recursive=True)
         assert family
         process.send_signal(how)

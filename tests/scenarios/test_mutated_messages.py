@@ -23,7 +23,7 @@ from p2pfl.strategies import STRATEGIES
 from p2pfl.types import Update
 from scenarios.machines import make_protocols
 
-PARTS = 5
+PARTS = 6
 AT_LEAST = 10_000
 """Messages in all parts together."""
 

@@ -36,10 +36,13 @@ def started():
         process.wait()
 
 
-def wait_for(process, folder, pattern):
-    while process.poll() is None and not list(folder.glob(pattern)):
-        os.sched_yield()
-    assert process.poll() is None
+@pytest.fixture
+def wait_for(until):
+    def wait(process, folder, pattern):
+        until(lambda: process.poll() is not None or list(folder.glob(pattern)))
+        assert process.poll() is None
+
+    return wait
 
 
 def record_of(folder):
@@ -58,7 +61,7 @@ def record_of(folder):
     ],
 )
 def test_a_killed_program_goes_on_from_the_command_line(
-    kind, executor, lively, outcome, started, tmp_path, capsys
+    kind, executor, lively, outcome, started, wait_for, tmp_path, capsys
 ):
     runtime = {"executor": executor, "peers_per_actor": 3, **OFTEN}
     scenario, folder = lively(kind, runtime=runtime, rounds=12), tmp_path / "killed"
@@ -113,7 +116,7 @@ def test_killed_actors_are_replaced_and_no_byte_moves(kind, lively, outcome, tmp
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_lost_node_of_the_cluster_moves_no_byte(lively, outcome, started, tmp_path):
+def test_a_lost_node_of_the_cluster_moves_no_byte(lively, outcome, started, wait_for, tmp_path):
     from ray.cluster_utils import Cluster
 
     runtime = {"executor": "ray", "peers_per_actor": 1, **OFTEN}

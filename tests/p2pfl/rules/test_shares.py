@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from p2pfl.rules.shares import SAMPLED_COLUMNS, ordered_shares, rank_shares
+from p2pfl.rules.shares import (
+    SAMPLED_COLUMNS,
+    column_by_column,
+    ordered_shares,
+    rank_shares,
+    running_sums,
+)
 
 NAN = float("nan")
 
@@ -62,3 +68,16 @@ def test_weights_may_differ_between_columns():
     assert ordered_shares(rows, lambda ordered: largest).tolist() == [1, 0, 0]
     smallest = torch.tensor([[1.0, 0, 0], [1, 0, 0]], dtype=torch.float64)
     assert ordered_shares(rows, lambda ordered: smallest).tolist() == [0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 11, 100, 257])
+def test_column_by_column_sums_are_the_same_to_the_bit(n):
+    values = torch.rand(50, n, dtype=torch.float64, generator=torch.Generator().manual_seed(n))
+    assert torch.equal(column_by_column(values), running_sums(values))
+    one_row = values[:1].expand(50, n)
+    assert torch.equal(column_by_column(one_row), running_sums(one_row))
+
+
+def test_running_sums_by_hand():
+    values = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]], dtype=torch.float64)
+    assert column_by_column(values).tolist() == [[1.0, 3.0, 6.0], [0.5, 0.5, -0.5]]
