@@ -133,9 +133,13 @@ class Engine:
         self._comings: Comings | None = None
         if timeline or open_edges is not None:
             known = timeline or Timeline()
+
+            def renew(peer: int, round_: int) -> None:
+                executor.submit(peer, Task("renew", round_), ())
+
             self._presence = Presence.at_start(known)
             self._comings = Comings(
-                known, open_edges, self._neighbours, self._push, observer.note, self._renew
+                known, open_edges, self._neighbours, self._push, observer.note, renew
             )
         self._transport = Transport(
             links,
@@ -377,6 +381,3 @@ class Engine:
     def _moment(self) -> Moment:
         assert self._presence is not None
         return Moment(self.now_ns, self._presence, self._finished)
-
-    def _renew(self, peer: int, round_: int) -> None:
-        self._executor.submit(peer, Task("renew", round_), ())

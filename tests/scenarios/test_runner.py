@@ -1,16 +1,19 @@
 """What a run leaves behind, whatever happened in it."""
 
+import gc
 import json
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from actors.engine import Engine
+from actors.host import Host
 from p2pfl.errors import ResourceError, RunError, ScenarioError, TopologyError
 from scenarios.build import build
 from scenarios.files import read_table
 from scenarios.loader import load
-from scenarios.runner import run
+from scenarios.runner import _Run, run
 
 LOSSY = {
     "topology": {"kind": "random_regular", "peers": 8, "degree": 4},
@@ -329,3 +332,19 @@ def test_evaluations_before_the_last_round_may_take_fewer_samples(run_small):
     assert values[0][3] == values[1][3]
     assert all((50 * values[1][r]) % 1 == pytest.approx(0, abs=1e-9) for r in (1, 2))
     assert values[0][1] != values[1][1]
+
+
+@pytest.fixture
+def no_collector():
+    """Python's collector of cycles comes late, and in a sweep every cell would wait for it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("kind", ["churn", "hostile", "varying", "gossip", "pairwise", "server"])
+def test_nothing_of_a_run_stays_in_memory(lively, kind, tmp_path):
+    run(lively(kind), out=tmp_path / "run", picture=False)
+    assert not [each for each in gc.get_objects() if type(each) in (_Run, Engine, Host)]

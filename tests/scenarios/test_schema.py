@@ -45,6 +45,13 @@ def schema():
     return json_schema()
 
 
+@pytest.fixture(scope="module")
+def under(schema):
+    """The schema as a judge of trees; to read it takes longer than to judge."""
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
 def tree_of(path: Path):
     return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
 
@@ -103,8 +110,8 @@ def test_json_schema_is_one(schema):
 
 
 @pytest.mark.parametrize("name", bundled())
-def test_bundled_scenarios_are_valid_under_it(schema, name):
-    jsonschema.validate(tree_of(bundled()[name]), schema)
+def test_bundled_scenarios_are_valid_under_it(under, name):
+    under.validate(tree_of(bundled()[name]))
 
 
 @pytest.mark.parametrize(
@@ -123,21 +130,21 @@ def test_bundled_scenarios_are_valid_under_it(schema, name):
         {"attack": [{"attack": [{"kind": "alie"}]}]},
     ],
 )
-def test_it_refuses_what_the_reader_refuses(schema, change):
+def test_it_refuses_what_the_reader_refuses(under, change):
     tree = tree_of(bundled()["quickstart"]) | change
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors(tree))
+    assert list(under.iter_errors(tree))
     reader = Reader(FAMILIES, Path())
     reader.read(Scenario, tree)
     assert reader.problems
 
 
-def test_it_knows_groups_of_adversaries(schema):
+def test_it_knows_groups_of_adversaries(under):
     groups = [
         {"peers": [1, 8], "attack": {"kind": "label_flip"}},
         {"share": 0.5, "attack": {"use": "mine:Own"}, "conduct": {"start": 3}},
         {"attack": {"kind": "alie", "z": None}, "conduct": None},
     ]
-    jsonschema.validate(tree_of(bundled()["quickstart"]) | {"attack": groups}, schema)
+    under.validate(tree_of(bundled()["quickstart"]) | {"attack": groups})
 
 
 @pytest.mark.parametrize(
@@ -152,15 +159,15 @@ def test_it_knows_groups_of_adversaries(schema):
         ({"curve": {"ovr": "rounds"}}, False),
     ],
 )
-def test_it_knows_sweeps_and_curves(schema, change, right):
+def test_it_knows_sweeps_and_curves(under, change, right):
     tree = tree_of(bundled()["quickstart"]) | change
-    assert jsonschema.Draft202012Validator(schema).is_valid(tree) is right
+    assert under.is_valid(tree) is right
 
 
 @pytest.mark.parametrize("key", ["model", "topology", "attack", "defense"])
-def test_it_knows_use(schema, key):
+def test_it_knows_use(under, key):
     tree = tree_of(bundled()["quickstart"]) | {key: {"use": "mine:Own", "size": 3}}
-    jsonschema.validate(tree, schema)
+    under.validate(tree)
 
 
 def test_it_has_defaults_and_descriptions(schema):
