@@ -15,7 +15,7 @@ class Agenda(Generic[T]):
 
     The order is that of one heap of all: a tick becomes a heap when all before it is over. But with
     thousands of messages under way to push is to append, and to pop sifts through dozens that the
-    processor has at hand. A thousand peers of degree 8 pop in two thirds of the time.
+    processor has at hand: a thousand peers of degree 8 exchange about a tenth more in a second.
     """
 
     __slots__ = ("_later", "_now_ends_ns", "_ticks", "due", "sequence")

@@ -50,7 +50,7 @@ class Moment(NamedTuple):
 
 
 class Push(Protocol):
-    """Puts something on the engine's heap; gives its sequence."""
+    """Puts something on the engine's agenda; gives its sequence."""
 
     def __call__(self, at_ns: int, peer: int, event: Event | Happens) -> int:
         """For a peer, at a time."""
@@ -85,7 +85,7 @@ class Comings:
             timeline: Who comes and goes, and which links open and close.
             open_edges: Which links are open in which step of a graph that varies by time.
             neighbours: To whom each peer sends.
-            push: The engine's heap.
+            push: The engine's agenda's.
             note: The observer's.
             renew: Makes a peer's learner anew, as of a round.
         """

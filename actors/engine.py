@@ -1,4 +1,4 @@
-"""The heap and the loop: the only one in the project.
+"""The loop: the only one in the project.
 
 A run is one agenda by ``(time_ns, sequence)``. The engine pops an event, hands it to its peer's
 protocol, and carries out the effects: work is submitted at once and completes, as an event, after

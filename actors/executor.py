@@ -38,8 +38,8 @@ def task_of(work: Work, crafts: int) -> Task:
     """The task that a protocol's work comes to, at a peer whose crafting gives so many updates."""
     assert work.kind != "rest"
     outputs = crafts if work.kind == "craft" else 0 if work.kind in MERGES else work.outputs
-    senders = work.clients or tuple(parcel.sender for parcel in work.inputs)
-    claimed = tuple(parcel.round for parcel in work.inputs)
+    senders = work.clients or tuple([parcel.sender for parcel in work.inputs])
+    claimed = tuple([parcel.round for parcel in work.inputs])
     return Task(work.kind, work.round, senders, claimed, outputs, work.stance, work.members)
 
 

@@ -1,8 +1,8 @@
 """Messages on their way through the emulated links: sent, lost, sent again, held, queued, arrived.
 
-It counts what becomes of each. What is to happen later it puts on the heap of whoever runs it, who
-gives it back at that time: :class:`AtDownlink` to ``queue``, :class:`Again` to ``transmit``, and
-``Received`` to ``arrive`` on its way to the peer.
+It counts what becomes of each. What is to happen later it puts on the agenda of whoever runs it,
+who gives it back at that time: :class:`AtDownlink` to ``queue``, :class:`Again` to ``transmit``,
+and ``Received`` to ``arrive`` on its way to the peer.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -69,7 +69,7 @@ class Transport:
         Args:
             links: The emulated network.
             observer: Who writes down.
-            push: The engine's heap.
+            push: Has something happen later.
             edges: Directed edges that may carry messages.
             message_bytes: Size of each peer's messages on the wire, header included.
             most_bytes: How many all may send together; None: any number.
@@ -182,8 +182,9 @@ class Transport:
 
     def queue(self, now_ns: int, envelope: Envelope) -> None:
         """A message has reached its destination's downlink."""
-        at_ns = self._links.receive(envelope.destination, envelope.size_bytes, now_ns)
-        self._push(at_ns, envelope.destination, Received(envelope))
+        destination = envelope.destination
+        at_ns = self._links.receive(destination, envelope.size_bytes, now_ns)
+        self._push(at_ns, destination, Received(envelope))
 
     def arrive(self, now_ns: int, envelope: Envelope) -> None:
         """A message is there, and its peer will hear of it."""

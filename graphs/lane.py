@@ -28,8 +28,9 @@ class Lane:
     ``standard_normal`` do. Streams are made at the first draw.
 
     Cost
-        A tenth of a microsecond for a message, and 20 for the first; 1 to 4 kB, as integers of
-        Python would take five times as much, and with many links memory is what takes time.
+        A tenth of a microsecond for a message, and 20 to 40 for the first. Half a kilobyte to four
+        of machine integers: Python's would take five times as much, and with many links memory is
+        what takes time.
     """
 
     __slots__ = (

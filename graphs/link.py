@@ -7,12 +7,25 @@ from graphs.lane import LOST, Lane
 from graphs.latencies import Constant, Drawn
 
 
+class Lasts(dict[int, int]):
+    """How many nanoseconds a message of so many bytes takes at a rate; reckoned once a size."""
+
+    def __init__(self, mbps: float) -> None:
+        """At this rate."""
+        super().__init__()
+        self._mbps = mbps
+
+    def __missing__(self, size_bytes: int) -> int:
+        self[size_bytes] = ns = round(8000 * size_bytes / self._mbps)  # 8000 ns a byte at 1 Mbit/s
+        return ns
+
+
 class Link:
     """What one direction of an edge is like, and where its draws and its order have come to."""
 
     __slots__ = (
         "_again", "_bursts", "_copies", "_drop", "_duplicate", "_first", "_latency", "_name", "bad",
-        "last_ns", "mbps",
+        "last_ns", "lasts_ns",
     )  # fmt: skip
 
     def __init__(
@@ -20,7 +33,7 @@ class Link:
         name: tuple[int, int, int],
         latency: Constant | Drawn,
         drop: Drop,
-        mbps: float | None,
+        lasts_ns: Lasts | None,
         duplicate: float,
     ) -> None:
         """Lay it.
@@ -29,10 +42,10 @@ class Link:
             name: The run's seed, source and destination.
             latency: How late messages are.
             drop: Which are lost.
-            mbps: The rate at which they leave the uplink; None: they take no time.
+            lasts_ns: How long they take to leave the uplink; None: no time.
             duplicate: The probability of a copy.
         """
-        self.mbps = mbps
+        self.lasts_ns = lasts_ns
         self._name = name
         self._latency = latency
         self._drop = drop

@@ -25,7 +25,7 @@ from typing import Any
 from graphs.drops import Bernoulli
 from graphs.lane import LOST
 from graphs.latencies import Constant, Drawn, Latency, Lognormal
-from graphs.link import Link
+from graphs.link import Lasts, Link
 from graphs.network import Network
 from graphs.sites import Matrix, Sites
 from graphs.types import Graph
@@ -59,8 +59,14 @@ class Links:
         """
         up, down = network.up_mbps, network.down_mbps
         up = network.bandwidth_mbps if up is None else up
-        self._down_mbps = network.bandwidth_mbps if down is None else down
-        self.has_downlink = self._down_mbps is not None
+        down = network.bandwidth_mbps if down is None else down
+        rates: dict[float, Lasts] = {}
+
+        def at_rate(mbps: float | None) -> Lasts | None:
+            return None if mbps is None else rates.setdefault(mbps, Lasts(mbps))
+
+        self._down_lasts_ns = at_rate(down)
+        self.has_downlink = down is not None
         self.duplicates = network.duplicate > 0
         self.holds = network.fifo and network.retries > 0
         self._fifo = network.fifo
@@ -76,7 +82,7 @@ class Links:
                     (seed, i, j),
                     _latency_of(i, j, edge, network.latency, sites),
                     Bernoulli(p=edge["drop"]) if "drop" in edge else drop,
-                    edge.get("bandwidth_mbps", up),
+                    at_rate(edge.get("bandwidth_mbps", up)),
                     network.duplicate,
                 )
                 for j, edge in graph.adj[i].items()
@@ -105,8 +111,8 @@ class Links:
         at_ns = self._up_free_ns[source]
         if at_ns < now_ns:
             at_ns = now_ns
-        if link.mbps is not None:
-            at_ns += round(8000 * size_bytes / link.mbps)  # 1 Mbit/s takes 8000 ns for a byte
+        if link.lasts_ns is not None:
+            at_ns += link.lasts_ns[size_bytes]
             self._up_free_ns[source] = at_ns
         after_ns = link.again_ns() if again else link.first_ns()
         if after_ns == LOST:
@@ -143,12 +149,12 @@ class Links:
 
     def receive(self, destination: int, size_bytes: int, now_ns: int) -> int:
         """Take a message that reaches the downlink now. Returns when it is delivered."""
-        if self._down_mbps is None:
+        if self._down_lasts_ns is None:
             return now_ns
         at_ns = self._down_free_ns[destination]
         if at_ns < now_ns:
             at_ns = now_ns
-        at_ns += round(8000 * size_bytes / self._down_mbps)
+        at_ns += self._down_lasts_ns[size_bytes]
         self._down_free_ns[destination] = at_ns
         return at_ns
 

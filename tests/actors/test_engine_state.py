@@ -228,12 +228,12 @@ def test_every_attribute_of_links_is_stored_or_given():
     """One that is neither would be forgotten: if it changes, name it in ``Links.state``."""
     links = Links(nx.path_graph(2), Network(latency=Lognormal(median_ms=1, sigma=1)), 1)
     assert vars(links).keys() == {
-        "_down_mbps", "has_downlink", "_up_free_ns", "_down_free_ns", "_links", "duplicates",
+        "_down_lasts_ns", "has_downlink", "_up_free_ns", "_down_free_ns", "_links", "duplicates",
         "holds", "_fifo", "_retries", "_retry_after_ns",
     }  # fmt: skip
     assert set(links._links[0][1].__slots__) == {
         "_again", "_bursts", "_copies", "_drop", "_duplicate", "_first", "_latency", "_name", "bad",
-        "last_ns", "mbps",
+        "last_ns", "lasts_ns",
     }  # fmt: skip
     assert set(Lane.__slots__) == {
         "_ahead", "_drawn", "_drop", "_fixed_ns", "_latency", "_link", "_rngs", "_states",
