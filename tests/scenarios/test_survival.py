@@ -184,8 +184,9 @@ def test_one_of_another_version_is_refused(half, monkeypatch):
         patch.setattr(scenarios.survival, "version", lambda name: "9.9")
         with pytest.raises(SnapshotError, match=r"is of another version: .*here it is .*9\.9"):
             resume(folder, picture=False)
+    ours = scenarios.survival.FORMAT
     monkeypatch.setattr(scenarios.survival, "FORMAT", 0)
-    with pytest.raises(SnapshotError, match="is of another format: it says 3, here it is 0"):
+    with pytest.raises(SnapshotError, match=f"is of another format: it says {ours}, here it is 0"):
         resume(folder, picture=False)
 
 
