@@ -1,7 +1,8 @@
 """From a scenario to all the parts of a run, checked against one another. Nothing trains here."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,15 @@ class Experiment:
         )
 
 
+@contextmanager
+def _about(section: str) -> Iterator[None]:
+    """Who knows no scenario cannot say which section of it is wrong."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise type(error)(f"{section}: {error}") from error
+
+
 def build(
     loaded: Loaded,
     data: Path | None = None,
@@ -144,8 +154,10 @@ def build(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
     dealt = build_graph(scenario.topology, seeds.graph, loaded.folder)
-    placed = placed_in(scenario, dealt)
-    coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
+    with _about("adversaries"):
+        placed = placed_in(scenario, dealt)
+    with _about("attack"):
+        coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     cast = make_cast(scenario, dealt, coalitions)
     coalitions, clients = cast.coalitions, cast.graph
     placed = replace(placed, adversaries=cast.adversaries)
@@ -154,7 +166,8 @@ def build(
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology clients has no edges: it needs the section server")
     if not scenario.allow_disconnected:
-        require_connected(graph, placed.adversaries)
+        with _about("topology"):
+            require_connected(graph, placed.adversaries)
     by_round, open_edges = _varying(scenario, clients, placed, loaded.folder)
     if scenario.adversaries and scenario.adversaries.absent:
         graph = without_edges_of(graph, placed.adversaries)
@@ -164,7 +177,8 @@ def build(
     sites = None
     if isinstance(latency, Matrix):
         sites = latency.read(len(graph), seeds.links, loaded.folder)
-    backdoor = backdoor_of(coalitions, dataset)
+    with _about("attack"):
+        backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
     device = _device(scenario.runtime.device)
     if available_bytes is None:

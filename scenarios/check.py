@@ -1,5 +1,6 @@
 """``p2pfl check``: all that can be said of a run before it starts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import ceil
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from graphs.neighbourhoods import neighbourhood_report
@@ -28,6 +30,8 @@ from scenarios.sweep import Sweep, naming
 from scenarios.variants import name_of
 
 MIB = 1 << 20
+MOST_WARNINGS = 8
+"""How many of a sweep's are shown."""
 
 
 def check_as_json(experiment: Experiment) -> dict[str, Any]:
@@ -131,6 +135,8 @@ class CheckedSweep:
     sweep: Sweep
     first: Experiment
     """The first cell's: what the file says, with the first value of each list."""
+    warned: Mapping[str, Sequence[str]]
+    """Each warning, and the cells that have it."""
     with_warnings: int
     """How many cells have any."""
 
@@ -144,6 +150,7 @@ def check_sweep(sweep: Sweep, data: Path | None) -> CheckedSweep:
     """
     load, equality = lru_cache(maxsize=1)(load_dataset), Equality()
     first: Experiment | None = None
+    warned: dict[str, list[str]] = {}
     with_warnings = 0
     for cell in sweep.cells:
         with naming(sweep.axes, cell.names):
@@ -152,8 +159,10 @@ def check_sweep(sweep: Sweep, data: Path | None) -> CheckedSweep:
                 equality.hold(cell.names, experiment)
         first = first or experiment
         with_warnings += bool(experiment.warnings)
+        for warning in experiment.warnings:
+            warned.setdefault(warning, []).append(", ".join(filter(None, cell.names)))
     assert first is not None  # a sweep has a cell
-    return CheckedSweep(sweep, first, with_warnings)
+    return CheckedSweep(sweep, first, warned, with_warnings)
 
 
 def sweep_as_json(checked: CheckedSweep) -> dict[str, Any]:
@@ -161,6 +170,7 @@ def sweep_as_json(checked: CheckedSweep) -> dict[str, Any]:
     return {
         "cells": len(checked.sweep.cells),
         "with_warnings": checked.with_warnings,
+        "warnings": {text: list(cells) for text, cells in checked.warned.items()},
         "axes": {axis.key: list(axis.names) for axis in checked.sweep.axes},
         "first": check_as_json(checked.first),
     }
@@ -171,11 +181,18 @@ def show_sweep_check(checked: CheckedSweep, console: Console) -> None:
     axes = " x ".join(f"{len(axis.values)} {axis.key}" for axis in checked.sweep.axes)
     console.print(
         f"{len(checked.sweep.cells)} cells ({axes}), all valid, "
-        f"{checked.with_warnings} with warnings; this is the first:",
+        f"{checked.with_warnings} with warnings",
         highlight=False,
         soft_wrap=True,
         markup=False,
     )
+    for warning, cells in list(checked.warned.items())[:MOST_WARNINGS]:
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        text = f"[yellow]warning[/], {escape(cells[0])}{more}: {escape(warning)}"
+        console.print(text, highlight=False, soft_wrap=True)
+    if len(checked.warned) > MOST_WARNINGS:
+        console.print(f"and {len(checked.warned) - MOST_WARNINGS} other warnings: --json has all")
+    console.print("this is the first cell:")
     show_check(checked.first, console)
 
 

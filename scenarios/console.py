@@ -51,8 +51,11 @@ def show(record: Record, console: Console) -> None:
         measured, benign = summary["measured"], summary["peers"]["benign"]
         everybody = summary["peers"]["server"] or measured == benign
         some = "" if everybody else f", of {measured} of the benign peers"
-        console.print(f"final accuracy in %{attack}{some}", highlight=False, soft_wrap=True)
+        when = "final" if summary["status"] == "done" else "last measured"
+        console.print(f"{when} accuracy in %{attack}{some}", highlight=False, soft_wrap=True)
         console.print(table)
+        if summary["asr"] is not None:
+            console.print(f"attack success rate (ASR): {100 * summary['asr']:.1f} %")
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning[/]: {escape(warning)}", highlight=False, soft_wrap=True)
     for line in _closing(record):
@@ -85,12 +88,21 @@ def _closing(record: Record) -> list[str]:
     if summary["digest"]:
         lines.append(f"digest of the final models: {summary['digest'][:16]}")
     if summary["status"] != "done":
-        lines.append(f"[red]{summary['status']}[/]: what was recorded until then is kept")
+        lines.append(
+            f"[red]{summary['status']}[/]: what was recorded until then is kept{_on(record)}"
+        )
     lines.append(f"run folder: {escape(str(record.folder))}")
     for name, file in (("picture:   ", "report.png"), ("report:    ", "report.html")):
         if (record.folder / file).exists():
             lines.append(f"{name} {escape(str(record.folder / file))}")
     return lines
+
+
+def _on(record: Record) -> str:
+    """How to go on, if there is something to go on from."""
+    if not any(record.folder.glob("snapshots/*.npz")):
+        return ""
+    return f"; p2pfl run --resume {escape(str(record.folder))} goes on from its last snapshot"
 
 
 def _budget(summary: Mapping[str, Any]) -> str:
@@ -160,7 +172,9 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
     if sweep.compares:
         _show_methods(sweep, rows, console)
     else:
-        _show_grid(sweep, rows, console)
+        _show_grid(sweep, rows, console, "benign_mean", "mean accuracy of benign peers")
+        if any(row["asr"] is not None for row in rows):
+            _show_grid(sweep, rows, console, "asr", "attack success rate (ASR)")
     failed = sum(row["status"] != "done" for row in rows)
     if failed:
         console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
@@ -205,9 +219,11 @@ def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Cons
     console.print(table)
 
 
-def _show_grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    header, *lines = grid(sweep, rows, "benign_mean")
-    console.print(f"mean accuracy of benign peers in %{_over(sweep)}", highlight=False)
+def _show_grid(
+    sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console, column: str, title: str
+) -> None:
+    header, *lines = grid(sweep, rows, column)
+    console.print(f"{title} in %{_over(sweep)}", highlight=False)
     width = max(len(line[0]) for line in [header, *lines]) + 4
     at_once = max(1, (console.width - width) // (max(map(len, header[1:])) + 3))
     # A table that is wider than the terminal is cut into several.

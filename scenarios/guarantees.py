@@ -9,6 +9,7 @@ from actors.protocols.pairwise import Pairwise
 from actors.protocols.rounds import Rounds
 from actors.specs import PeerSpec
 from graphs.varying import VARYING
+from p2pfl.attacks import NoAttack
 from p2pfl.defenses import Bridge, DflDual, GossipAverage, Gpd, RuleDefense
 from p2pfl.errors import ScenarioError
 from p2pfl.strategies import RuleStrategy
@@ -26,9 +27,10 @@ def method_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
     Raises:
         ScenarioError: If it can never be computed, or wants what is not carried.
     """
+    warnings = _attack_warnings(scenario)
     if scenario.server is None:
-        return _defense_warnings(scenario, peers)
-    warnings = _strategy_warnings(scenario.server, len(peers) - 1)
+        return [*warnings, *_defense_warnings(scenario, peers)]
+    warnings += _strategy_warnings(scenario.server, len(peers) - 1)
     if scenario.defense != GossipAverage():
         name = name_of(scenario.defense)
         warnings.append(f"defense {name} is not used: peers hear the server alone")
@@ -36,6 +38,12 @@ def method_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
         name = name_of(scenario.topology)
         warnings.append(f"topology {name} does not vary: peers hear the server alone")
     return warnings
+
+
+def _attack_warnings(scenario: Scenario) -> list[str]:
+    if scenario.adversaries is not None or scenario.attack == NoAttack():
+        return []
+    return ["attack: nobody carries it out, as there are no adversaries"]
 
 
 def _strategy_warnings(server: Server, clients: int) -> list[str]:

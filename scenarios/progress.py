@@ -111,7 +111,7 @@ class ConsoleWatcher(Watcher):
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._over, round=done, fares=self._fares())
         elif self._due is not None:
-            self._say(f"round {self._due}{self._of()}  {self._fares()}")
+            self._say(f"round {self._due}{self._of()}  {self._fares()}".rstrip())
         self._due = None
 
     def _of(self) -> str:

@@ -7,7 +7,7 @@ or ``use`` says which. Plain values are left to pydantic in its strict JSON mode
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -105,8 +105,20 @@ class Reader:
         kind = tree["kind"]
         if not isinstance(kind, str) or kind not in named:
             text = f"came {show(kind)}; allowed: {', '.join(named)}"
-            return self._note((*place, "kind"), text + did_you_mean(kind, named))
+            hint = did_you_mean(kind, named) or self._within(kind, named)
+            return self._note((*place, "kind"), text + hint)
         return self._fields(named[kind], tree, place)
+
+    def _within(self, kind: Any, named: Mapping[str, type]) -> str:
+        """The end of a message, where a variant holds one of that kind: the median is a rule."""
+        for outer, cls in named.items():
+            inner = annotations(cls).get(outer)
+            if inner is None:
+                continue
+            match shape(inner, self._families):
+                case Variants() as options if near := _nearest(kind, options.kinds()):
+                    return f"; {near} is a {outer}: {{kind: {outer}, {outer}: {{kind: {near}}}}}"
+        return ""
 
     def _own(self, family: Family, tree: dict[Any, Any], place: Place) -> Any:
         reference = tree["use"]

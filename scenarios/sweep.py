@@ -31,7 +31,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from p2pfl.errors import P2PFLError
+from p2pfl.errors import P2PFLError, ScenarioError
 from scenarios.cell_folders import folders_of
 from scenarios.curve.plan import CurvePlan, read_plan
 from scenarios.loader import Draft, Loaded, dump, read_change
@@ -156,6 +156,11 @@ def load_sweep(
     section = draft.tree.pop("sweep", {} if axes or sweeps else None)
     if not isinstance(section, dict) or not (section or axes or sweeps):
         example = "sweep: {seed: [1, 2, 3]}"
+        if section is None:
+            raise ScenarioError(
+                f"{draft.source} says nothing to sweep over: give it a section such as "
+                f"`{example}`, or --sweep 'seed=[1, 2, 3]'"
+            )
         raise draft.wrong(
             ("sweep",), f"allowed: a mapping of keys to lists, such as {example}", sets
         )

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import AsJson, DataFolder, Sets, SourceOf, Sweeps, print_json
+from scenarios.terminal import Terminal
 
 
 def check(
@@ -41,7 +41,7 @@ def check(
     if as_json:
         print_json(check_as_json(experiment))
     else:
-        show_check(experiment, Console())
+        show_check(experiment, Terminal())
 
 
 def _check_sweep(
@@ -64,7 +64,7 @@ def _check_sweep(
     if as_json:
         print_json(sweep_as_json(checked))
     else:
-        show_sweep_check(checked, Console())
+        show_sweep_check(checked, Terminal())
 
 
 def calibrate(

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import AsJson, print_json
+from scenarios.terminal import Terminal
 
 
 def compare(
@@ -30,7 +30,7 @@ def compare(
     from scenarios.compare.comparison import compare as compare_runs
     from scenarios.compare.show import show_comparison
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     made = compare_runs(runs)
     if as_json:
         print_json([comparison.as_dict() for comparison in made])

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import (
     AsJson,
@@ -15,6 +14,7 @@ from scenarios.commands.options import (
     Sweeps,
     print_json,
 )
+from scenarios.terminal import Terminal
 
 
 def curve(
@@ -48,7 +48,7 @@ def curve(
     from scenarios.curve.show import show_study
     from scenarios.curve.study import make_study, write_study
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     with SweepWatcher(console, wanted) as watcher:
         rows = run_sweep(wanted, data, jobs, watcher.cell)
     study = make_study(wanted, rows, wanted.curve)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from p2pfl.errors import ScenarioError
 from scenarios.commands.options import DataFolder
+from scenarios.terminal import Terminal
 
 
 def get(
@@ -32,5 +32,5 @@ def get(
     folder = data_folder(data)
     if source.downloads and folder is None:
         raise ScenarioError(f"where to put {name}? Pass --data DIR or set P2PFL_DATA")
-    for path in fetch(source, folder or Path(), base_url, Console()):
+    for path in fetch(source, folder or Path(), base_url, Terminal()):
         print(path)

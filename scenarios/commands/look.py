@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import FAILED, AsJson, DataFolder, print_json
+from scenarios.terminal import Terminal
 
 
 class Family(StrEnum):
@@ -62,7 +62,7 @@ def list_(
     if as_json:
         print_json(listing_json(chosen))
     else:
-        show_all(chosen, Console(), verbose)
+        show_all(chosen, Terminal(), verbose)
 
 
 def schema(
@@ -99,6 +99,6 @@ def doctor(data: DataFolder = None, as_json: AsJson = False) -> None:
         for finding in findings:
             colour = colours[finding.state]
             table.add_row(f"[{colour}]{finding.state}[/]", finding.name, finding.text)
-        Console().print(table)
+        Terminal().print(table)
     if any(finding.state == "bad" for finding in findings):
         raise typer.Exit(FAILED)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import AsJson, Sets, SourceOf, print_json
+from scenarios.terminal import Terminal
 
 
 def repair(
@@ -47,4 +47,4 @@ def repair(
     if as_json:
         print_json(made.as_dict())
     else:
-        show_repaired(made, Console())
+        show_repaired(made, Terminal())

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import INTERRUPTED, AsJson, DataFolder, Sets, print_json
+from scenarios.terminal import Terminal
 
 
 def replay(
@@ -50,7 +50,7 @@ def replay(
     from scenarios.compare.show import show_comparison
     from scenarios.progress import ConsoleWatcher
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     watcher = ConsoleWatcher(console)
     try:
         made = replay_run(folder, changes, out, data, watcher, report=report)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import INTERRUPTED, AsJson, DataFolder, Sets, print_json
+from scenarios.terminal import Terminal
 
 
 def run(
@@ -58,7 +58,7 @@ def run(
     from scenarios.runner import run as run_scenario
     from scenarios.watcher import Watcher, Watchers
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     each: list[Watcher] = [ConsoleWatcher(console)]
     if tensorboard is not None:
         from scenarios.tensorboard import TensorBoardWatcher

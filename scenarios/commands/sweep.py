@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scenarios.commands.options import (
     AsJson,
@@ -15,6 +14,7 @@ from scenarios.commands.options import (
     Sweeps,
     print_json,
 )
+from scenarios.terminal import Terminal
 
 
 def sweep(
@@ -40,7 +40,7 @@ def sweep(
 
     from scenarios.console import SweepWatcher, show_sweep
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     with SweepWatcher(console, wanted) as watcher:
         rows = run_sweep(wanted, data, jobs, watcher.cell, report)
     if as_json:

@@ -81,9 +81,25 @@ def gains(courses: Sequence[Course], what: str) -> Chart:
                 "<extra></extra>",
             )
         )  # fmt: skip
-    figure = chart(traces, "round", f"{what}, B − A (points)", height=430, xaxis=_ticks(courses))
+    figure = chart(
+        traces, "round", f"{what}, B − A (points)", height=430, xaxis=_ticks(courses),
+        yaxis_range=_room(courses),
+    )  # fmt: skip
     figure.add_hline(y=0, line={"color": "#666", "width": 1})
     return figure
+
+
+def _room(courses: Sequence[Course]) -> list[float] | None:
+    """What the axis shows: all means, and of the bands as much again on either side.
+
+    The band of two or three peers may be ten times as wide as all that happened.
+    """
+    means = [100 * e.mean for c in courses if c.role != "adversary" for e in c.estimates]
+    if not means:
+        return None
+    low, high = min(0.0, *means), max(0.0, *means)
+    more = max(5.0, high - low)
+    return [low - more, high + more]
 
 
 def by_peer(pair: Pair, what: str, a: Mapping[int, float], b: Mapping[int, float]) -> Chart | None:

@@ -231,7 +231,14 @@ def read_folder(path: Path) -> RunFolder:
     Raises:
         ScenarioError: If it is no run folder.
     """
+    if not path.is_dir():
+        raise ScenarioError(f"{path} is no run folder: there is no such folder")
     missing = [name for name in _NEEDED if not (path / name).is_file()]
+    if missing and (path / "cells").is_dir():
+        raise ScenarioError(
+            f"{path} is no run folder but a sweep's: its runs are in {path / 'cells'}, and "
+            "`p2pfl sweep` makes its tables and its report.html anew"
+        )
     if missing:
         raise ScenarioError(f"{path} is no run folder: it has no {', '.join(missing)}")
     text = (path / "scenario.yaml").read_text(encoding="utf-8")

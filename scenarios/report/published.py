@@ -68,4 +68,6 @@ def _method(role: str, variant: Mapping[str, Any]) -> Method:
     cls = kinds(family.variants).get(variant["kind"])
     if cls is None:  # a run of another version of this project
         return Method(role, variant["kind"], "Not known to this version.", "", {})
-    return Method(role, variant["kind"], summary(cls), source(cls), departures(cls))
+    text = summary(cls).replace("`", "")
+    departs = {heading: part.replace("`", "") for heading, part in departures(cls).items()}
+    return Method(role, variant["kind"], text, source(cls).replace("`", ""), departs)

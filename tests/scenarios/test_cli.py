@@ -20,6 +20,7 @@ from scenarios.commands.look import Family
 from scenarios.doctor import Finding, examine
 from scenarios.listing import catalogue
 
+MAIN = "import sys; from scenarios.cli import main; sys.exit(main(sys.argv[1:]))"
 SMALL = """\
 name: small
 rounds: 3
@@ -112,6 +113,49 @@ def test_broken_scenarios(cli, small, command, old, new, said):
     assert "Traceback" not in done.err
     for text in said:
         assert text in done.err
+
+
+def test_a_rule_in_the_place_of_a_defense_is_told_apart(cli, small):
+    for kind in ("median", "medain"):
+        answer = cli("check", small, "--set", f"defense={{kind: {kind}}}")
+        assert answer.code == 2
+        hint = "median is a rule: {kind: rule, rule: {kind: median}}"
+        assert answer.err.endswith(f"dfl_dual, gpd; {hint}\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("adversaries.count=4", "adversaries: the adversaries must leave a benign peer: 0 to 3"),
+        ("attack={kind: backdoor, target: 40}", "attack: target must be a class of the data set"),
+        ("topology={kind: ring, peers: 4}", "topology: the benign part of the graph is disco"),
+    ],
+)
+def test_what_a_part_refuses_names_its_section(cli, small, change, said):
+    rest = ["--set", "adversaries={placement: {kind: nodes, nodes: [0, 2]}}"]
+    if "count" in change:
+        rest = []
+    answer = cli("check", small, *rest, "--set", change)
+    assert answer.code == 2
+    assert said in answer.err
+
+
+def test_an_attack_that_nobody_carries_out_is_told(cli, small):
+    told = "attack: nobody carries it out, as there are no adversaries"
+    assert told in cli("check", small, "--set", "attack={kind: sign_flip}").out
+    assert told not in cli("check", small).out
+
+
+def test_a_reader_that_goes_away_ends_no_run(small, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-u", "-c", MAIN, "run", str(small), "--out", str(folder)]
+    command += ["--set", "runtime.executor=inline"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+    assert json.loads((folder / "summary.json").read_text())["status"] == "done"
 
 
 def test_missing_file(cli, tmp_path):

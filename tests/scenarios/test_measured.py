@@ -50,6 +50,14 @@ def test_the_table_says_so(run_small):
     assert "of 2 of the benign peers" in console.file.getvalue()
 
 
+def test_the_table_tells_the_attacks_success(run_small):
+    attacked = {"adversaries": {"count": 1}, "attack": {"kind": "backdoor"}}
+    record, console = run_small(**attacked), Console(file=StringIO(), width=200)
+    show(record, console)
+    said = f"attack success rate (ASR): {100 * record.summary['asr']:.1f} %\n"
+    assert said in console.file.getvalue()
+
+
 def test_more_than_there_are_is_everybody_that_is_benign(loaded):
     assert len(build(loaded(**PEERS, evaluate={"peers": 50})).measured) == 4
 

@@ -223,11 +223,25 @@ def test_a_set_that_is_wrong_in_a_sweep_is_named_and_no_line(study, tmp_path):
         load_sweep(study(), ["sweep.seed=[x]"], out=tmp_path / "out")
 
 
+def test_check_tells_of_which_cells_it_warns(study, capsys):
+    path = study(sweep={"adversaries": [None, {"count": 1}], "seed": [1, 2, 3]})
+    assert main(["check", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "all valid, 3 with warnings" in out
+    assert "warning, None, 1 and 2 more: attack: nobody carries it out" in out
+
+
+def test_a_file_without_a_sweep_is_told_how_to_say_one(study, tmp_path):
+    with pytest.raises(ScenarioError, match=r"says nothing to sweep over: .* --sweep 'seed="):
+        load_sweep("quickstart", out=tmp_path / "out")
+
+
 def test_check_builds_every_cell_and_shows_the_first(study, tmp_path, capsys):
     path = study(sweep={"attack.scale": [1.0, 2.0], "adversaries.count": [1, 2, 0]})
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out
     assert "6 cells (2 attack.scale x 3 adversaries.count), all valid, 0 with warnings" in out
+    assert "this is the first cell:" in out
     assert "who each benign peer hears" in out
     assert "nothing was run" in out
     assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]

@@ -30,7 +30,12 @@ def test_a_report_is_made_anew_of_each_folder(reported, tmp_path, capsys):
 
 def test_what_is_no_run_folder_is_wrong_input(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is no run folder: it has no scenario.yaml" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "is no run folder: there is no such folder" in capsys.readouterr().err
+    (tmp_path / "cells").mkdir()
+    assert main(["report", str(tmp_path)]) == 2
+    assert "is no run folder but a sweep's: its runs are in" in capsys.readouterr().err
 
 
 def test_nobody_waits_for_plotly_who_makes_no_report():
