@@ -1,7 +1,7 @@
 """Charts of the final figures by place in the graph; of a server's clients, by their samples."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,9 +77,8 @@ def by_place(
                 visible=bool(peers),
             )
         )
-    x, mean = means_along(
-        np.array([covariate.values[p] for p in known]), np.array([last[p] for p in known])
-    )
+    places = np.array([covariate.values[p] for p in known])
+    x, mean = means_along(places, np.array([last[p] for p in known]))
     traces.append(
         go.Scatter(
             x=single(x), y=percent(mean), mode="lines+markers", name="mean",
@@ -87,9 +86,12 @@ def by_place(
             hovertemplate="mean: %{y:.1f} %<extra></extra>",
         )
     )  # fmt: skip
-    ticks = whole(x) if covariate.step == 1 else {}
+    room = 0.75 * covariate.step  # or marks that stand at one value would fill the whole width
+    axis: dict[str, Any] = {"range": [places.min() - room, places.max() + room]}
+    if covariate.step == 1:
+        axis |= whole(x)
     return chart(
-        traces, covariate.title, f"{what} (%)", height=320, yaxis_range=[-3, 103], xaxis=ticks,
+        traces, covariate.title, f"{what} (%)", height=320, yaxis_range=[-3, 103], xaxis=axis,
         showlegend=False, margin={"t": 15},
     )  # fmt: skip
 
