@@ -96,7 +96,7 @@ def _sizes(groups: Sequence[AttackGroup], adversaries: int) -> list[int]:
         if groups[-1].takes_the_rest:
             texts[-1] = "the rest"
         raise ScenarioError(
-            f"attack: groups of {', '.join(texts)} do not make up the {adversaries} adversaries; "
+            f"groups of {', '.join(texts)} do not make up the {adversaries} adversaries; "
             "each needs one at least, and a last group without peers, count and share takes the "
             "rest"
         )
