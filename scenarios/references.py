@@ -1,8 +1,8 @@
 """What to hold a defense against: the same run with nobody to hear, and with nobody hostile.
 
 ``local_only``: each benign peer trains alone. ``benign_only``: the adversaries and their edges are
-not there, and benign peers average. Both depend on neither attack nor defense, so cells that differ
-in these alone share them. A defense that ignores everybody is safe and worthless, and only beside
+not there, and benign peers average. Both depend on neither attack nor conduct nor defense, so cells that
+differ in these alone share them. A defense that ignores everybody is safe and worthless, and only beside
 these does a table show it.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from p2pfl.attacks import NoAttack
 from p2pfl.defenses import GossipAverage, LocalOnly
+from p2pfl.learner.conduct import Conduct
 from scenarios.loader import Loaded
 
 Reference = Literal["local_only", "benign_only"]
@@ -35,7 +36,9 @@ def reference_of(loaded: Loaded, which: Reference) -> Loaded | None:
     alone = replace(
         scenario,
         attack=NoAttack(),
-        adversaries=None if adversaries is None else replace(adversaries, absent=True),
+        adversaries=None
+        if adversaries is None
+        else replace(adversaries, absent=True, conduct=Conduct()),
         defense=LocalOnly() if which == "local_only" else GossipAverage(),
         on_shortfall="keep_own",
         seeds=replace(scenario.seeds, attack=None),  # nobody draws from it

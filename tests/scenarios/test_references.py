@@ -63,9 +63,10 @@ def test_a_server_does_without_absent_clients(run_small):
 # ---------------------------------------------------------------- reference runs
 
 
-def test_references_depend_on_neither_attack_nor_defense(loaded):
+def test_references_depend_on_neither_attack_nor_conduct_nor_defense(loaded):
     one = loaded(**HOSTILE, defense={"kind": "dfl_trust"})
-    other = loaded(adversaries={"count": 2}, attack={"kind": "alie"})
+    mixing = {"count": 2, "conduct": {"receives": "mean"}}
+    other = loaded(adversaries=mixing, attack={"kind": "alie"})
     for name in ("local_only", "benign_only"):
         assert reference_of(one, name).scenario == reference_of(other, name).scenario
 
