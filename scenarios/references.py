@@ -1,9 +1,9 @@
 """What to hold a defense against: the same run with nobody to hear, and with nobody hostile.
 
 ``local_only``: each benign peer trains alone. ``benign_only``: the adversaries and their edges are
-not there, and benign peers average. Both depend on neither attack nor conduct nor defense, so cells that
-differ in these alone share them. A defense that ignores everybody is safe and worthless, and only beside
-these does a table show it.
+not there, and benign peers average. Neither depends on attack, conduct or defense, so cells that
+differ in these alone share them. A defense that ignores everybody is safe and worthless, and only
+beside these does a table show it.
 """
 
 from collections.abc import Mapping
