@@ -65,8 +65,8 @@ def test_a_server_does_without_absent_clients(run_small):
 
 def test_references_depend_on_neither_attack_nor_conduct_nor_defense(loaded):
     one = loaded(**HOSTILE, defense={"kind": "dfl_trust"})
-    mixing = {"count": 2, "conduct": {"receives": "mean"}}
-    other = loaded(adversaries=mixing, attack={"kind": "alie"})
+    deaf = {"count": 2, "conduct": {"receives": "ignore", "start": 2}}
+    other = loaded(adversaries=deaf, attack={"kind": "alie"})
     for name in ("local_only", "benign_only"):
         assert reference_of(one, name).scenario == reference_of(other, name).scenario
 
