@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# Tests and Ray start many processes; the code is compiled for them once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check bench gpu format install
 
 install: $(STAMP)
@@ -16,7 +19,7 @@ demo: $(STAMP)
 	$(BIN)/p2pfl run quickstart
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not real_clock and not whole"
+	$(BIN)/python -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorder -m "not real_clock and not whole"
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

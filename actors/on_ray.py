@@ -111,11 +111,20 @@ def _first_line(error: BaseException) -> str:
 
 
 def start_ray() -> None:
-    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names."""
+    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names.
+
+    No other: Ray by itself would join whatever cluster was last started on this machine, and
+    die with it.
+    """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     on_terminate = signal.getsignal(signal.SIGTERM)
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        os.environ.get("RAY_ADDRESS") or "local",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     if threading.current_thread() is threading.main_thread():
         # Ray's own handler leaves on the spot; a run that is told to end writes down what it has.
         signal.signal(signal.SIGTERM, on_terminate)

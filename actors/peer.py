@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 
 from actors.actor import PeerActor
 from actors.executor import Outcome, Task
@@ -101,7 +101,7 @@ class RayExecutor:
             self._home.update(dict.fromkeys(group, k))
         if spec.batch:
             self._queues = [Queue(partial(self._run_together, k)) for k in range(len(groups))]
-        self.pids = self.fetch([Box(self._started(k)) for k in range(len(groups))])
+        self.restart()  # so a process that dies while it starts is replaced, as later ones are
 
     def _made(self, k: int) -> Any:
         """A new actor for a group."""
@@ -130,6 +130,8 @@ class RayExecutor:
                 ray.kill(self._actors[k])
                 self._actors[k] = self._made(k)
                 started[k] = self._started(k)
+            except RayError:
+                break  # what a learner's own code raised, which is told below
         self.pids = self.fetch(list(map(Box, started)))
 
     def submit(self, peer: int, task: Task, inputs: Sequence[Handle]) -> Outcome:

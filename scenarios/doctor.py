@@ -22,10 +22,9 @@ ENOUGH_BYTES = 2 << 30
 RAY_TIMEOUT_S = 120.0
 
 START_RAY = """
-import logging, os
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
-ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+from actors.on_ray import start_ray
+start_ray()
 assert ray.get(ray.remote(lambda: 42).remote()) == 42
 ray.shutdown()
 """

@@ -34,7 +34,7 @@ from typing import Any
 from p2pfl.errors import P2PFLError, ScenarioError
 from scenarios.cell_folders import folders_of
 from scenarios.curve.plan import CurvePlan, read_plan
-from scenarios.loader import Draft, Loaded, dump, read_change
+from scenarios.loader import Draft, Loaded, read_change, tree_of
 from scenarios.methods import METHOD, check_axis, check_methods, withheld_alike
 from scenarios.ranges import values_of
 from scenarios.reader import Place
@@ -86,7 +86,7 @@ class References:
                 names = (name, *[""] * (len(cell.names) - 1))
                 loaded = reference_of(cell.loaded, name)
                 if loaded is not None:
-                    text = dump(loaded.scenario)
+                    text = json.dumps(tree_of(loaded.scenario))  # YAML takes ten times as long
                     made.setdefault(text, (names, loaded))
                     wanted.setdefault(cell.folder, {})[name] = text
         folders = folders_of([loaded.scenario for _, loaded in made.values()], folder)

@@ -18,8 +18,22 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """First those that share a Ray: so one of xdist's processes has them all, and starts it."""
-    items.sort(key=lambda item: "ray_session" not in getattr(item, "fixturenames", ()))
+    """For several processes: who gets what, and first what takes long, so that none is left alone
+    with it at the end.
+
+    Those that share a Ray are for one process; each slow one, or with a Ray of its own, is by
+    itself; the rest of a file goes together.
+    """
+
+    def turn(item: pytest.Item) -> int:
+        if "ray_session" in getattr(item, "fixturenames", ()):
+            return 0
+        return 1 if {"ray", "slow"} & {mark.name for mark in item.iter_markers()} else 2
+
+    items.sort(key=turn)
+    for item in items:
+        group = ("ray", item.nodeid, item.nodeid.partition("::")[0])[turn(item)]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -34,10 +34,13 @@ GROUPS = ((0, 1), (2, 3))
 
 # What a user might have beside the scenario file; Ray's processes find it there.
 MODULE = """
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl.attacks.base import Honest
+from p2pfl.defenses import GossipAverage
 from p2pfl.defenses.base import PeerDefense
 from p2pfl.types import Merge
 
@@ -55,6 +58,19 @@ class Waits(PeerDefense):
     def merge(self, view, state):
         Path(self.pipe).read_text()
         return Merge(model=view.own, influence=view.own.new_zeros(len(view.senders))), state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiesOnce(GossipAverage):
+    '''Whoever is made first ends its process.'''
+
+    note: str
+
+    def init(self, d):
+        if not Path(self.note).exists():
+            Path(self.note).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return GossipAverage.init(self, d)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +324,7 @@ def test_a_process_that_died_gives_nothing_any_more_and_nobody_waits_for_it(on_r
 
 
 def test_a_task_that_comes_twice_does_not_run_twice(on_ray, spec):
-    executor = on_ray(spec)
+    executor = on_ray(spec, [tuple(PEERS)])
     executor.fetch([train(executor, 0).summary])
     executor._submitted[0] -= 1  # as if Ray had sent it once more
     with pytest.raises(RunError, match="task 1 of an actor came behind its task 1"):
@@ -326,6 +342,17 @@ def test_an_actor_that_is_ended_for_good_is_named(on_ray, spec):
         executor.fetch([merge(executor, 0, 2, after.updates[0]).summary])
     # All that is asked of it from now on fails at once, and counts as there.
     assert executor.resolved([train(executor, 3).summary], 60.0) == 1
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_process_that_dies_while_it_starts_is_replaced(on_ray, spec, users, tmp_path, silent):
+    note = tmp_path / "died"
+    dying = replace(spec, defense=users.DiesOnce(note=str(note)))
+    executor = on_ray(dying, folders=[tmp_path], silent=silent)
+    assert note.exists()
+    assert len(set(executor.pids)) == len(GROUPS)
+    [decision] = executor.fetch([merge(executor, 0, 2, train(executor, 2).updates[0]).summary])
+    assert decision.senders == (2,)
 
 
 def test_an_actor_that_cannot_start_says_why(on_ray, spec, users, tmp_path):

@@ -1,12 +1,13 @@
 """A small scenario on digits that the tests of this folder change as they need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from p2pfl.learner.kernels import choose_kernels
 from scenarios.loader import Loaded, load
 from scenarios.runner import Record, run
 
@@ -185,6 +186,24 @@ def run_small(
         return run(loaded(**sections), out=tmp_path_factory.mktemp("run") / "out")
 
     return make
+
+
+@pytest.fixture
+def usual_kernels() -> Iterator[None]:
+    """Whatever kernels a test asks for, those after it get the usual ones."""
+    yield
+    choose_kernels(deterministic=False)
+
+
+@pytest.fixture(scope="session")
+def losses() -> Callable[[Record], list[float]]:
+    """``losses(record)``: all that were measured, in their order."""
+
+    def read(record: Record) -> list[float]:
+        rows = record.table("metrics")
+        return [float(row["value"]) for row in rows if row["metric"] == "loss"]
+
+    return read
 
 
 @pytest.fixture

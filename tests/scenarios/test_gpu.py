@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from p2pfl.learner.kernels import choose_kernels
 from p2pfl.learner.outward import to_host
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU"),
+    pytest.mark.usefixtures("usual_kernels"),
+]
 
 SECTIONS = {
     "model": {"kind": "mlp", "hidden": [20]},
@@ -17,30 +19,19 @@ SECTIONS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _usual_kernels():
-    yield
-    choose_kernels(deterministic=False)
-
-
-def losses(record):
-    rows = record.table("metrics")
-    return [float(row["value"]) for row in rows if row["metric"] == "loss"]
-
-
 @pytest.fixture
-def on_the_cpu(run_small):
+def on_the_cpu(run_small, losses):
     return losses(run_small(**SECTIONS, runtime={"executor": "inline", "device": "cpu"}))
 
 
 @pytest.mark.parametrize("batch", ["off", "on"])
-def test_one_process(run_small, on_the_cpu, batch):
+def test_one_process(run_small, losses, on_the_cpu, batch):
     runtime = {"executor": "inline", "device": "cuda", "batch": batch}
     assert losses(run_small(**SECTIONS, runtime=runtime)) == pytest.approx(on_the_cpu, rel=1e-2)
 
 
 @pytest.mark.parametrize("batch", ["off", "on"])
-def test_mixed_precision(run_small, on_the_cpu, batch):
+def test_mixed_precision(run_small, losses, on_the_cpu, batch):
     training = SECTIONS["training"] | {"precision": "bfloat16"}
     runtime = {"executor": "inline", "device": "cuda", "batch": batch}
     record = run_small(**SECTIONS | {"training": training}, runtime=runtime)
@@ -70,6 +61,6 @@ def test_vectors_leave_through_page_locked_memory():
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
-def test_actors_share_a_gpu(run_small, on_the_cpu):
+def test_actors_share_a_gpu(run_small, losses, on_the_cpu):
     runtime = {"executor": "ray", "device": "cuda", "peers_per_actor": 2}
     assert losses(run_small(**SECTIONS, runtime=runtime)) == pytest.approx(on_the_cpu, rel=1e-2)

@@ -56,7 +56,8 @@ class FragilePeer(PeerDefense):
         return Merge(model=mean, influence=share), None
 """
 RAY = {"runtime": {"executor": "ray", "peers_per_actor": 1, "snapshots": None}}
-STAR = {"topology": {"kind": "clients", "peers": 4}, **RAY}
+STAR = {"topology": {"kind": "clients", "peers": 3}, **RAY}
+FOUR = {"topology": {"kind": "complete", "peers": 4}, **RAY}
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ def test_a_client_that_dies_is_a_missing_update(run_small, fragile):
     strategy = {"use": f"{fragile}:Fragile", "client": 2}
     record = run_small(**STAR, server={"strategy": strategy}, rounds=12)
     assert record.status == "done"
-    assert by_round(record, 4)[1] == [0, 1, 2, 3]
-    assert all(by_round(record, 4)[round_] == [0, 1, 3] for round_ in range(2, 13))
+    assert by_round(record, 3)[1] == [0, 1, 2]
+    assert all(by_round(record, 3)[round_] == [0, 1] for round_ in range(2, 13))
     assert log_of(record).count("its process died") == 1
     assert "peer 2: its process died; silent since round 2" in log_of(record)
     assert record.summary["lost"] == {"2": 2}
@@ -96,14 +97,16 @@ def test_a_client_that_dies_is_a_missing_update(run_small, fragile):
 
 
 def test_a_peer_that_dies_is_missing_at_its_neighbours(run_small, fragile):
-    record = run_small(defense={"use": f"{fragile}:FragilePeer", "peer": 1}, rounds=12, **RAY)
+    record = run_small(defense={"use": f"{fragile}:FragilePeer", "peer": 1}, rounds=12, **FOUR)
     assert record.status == "done"
-    assert by_round(record, 0)[1] == by_round(record, 0)[2] == [1, 2, 3, 4]
-    assert all(by_round(record, 0)[round_] == [2, 3, 4] for round_ in range(3, 13))
+    assert by_round(record, 0)[1] == [1, 2, 3]
+    # Its last message was made; whether its process still told of it is a matter of milliseconds.
+    assert by_round(record, 0)[2] in ([1, 2, 3], [2, 3])
+    assert all(by_round(record, 0)[round_] == [2, 3] for round_ in range(3, 13))
     assert record.summary["lost"] == {"1": 2}
     assert log_of(record).count("its process died") == 1
     # It has no final model; the figures are those of the others.
-    assert sorted(record.summary["accuracy_by_peer"]) == ["0", "2", "3", "4"]
+    assert sorted(record.summary["accuracy_by_peer"]) == ["0", "2", "3"]
     metrics = {int(r["round"]) for r in record.table("metrics") if r["peer"] == "1"}
     assert metrics == {1}
     lines = (record.folder / "events.jsonl").read_text().splitlines()
@@ -117,5 +120,5 @@ def test_a_peer_that_dies_is_missing_at_its_neighbours(run_small, fragile):
 
 def test_a_run_does_not_outlive_its_server(run_small, fragile):
     strategy = {"use": f"{fragile}:Fragile", "client": 0, "server": True}
-    with pytest.raises(PeerLost, match="the server is lost: the processes of peers 4 died"):
+    with pytest.raises(PeerLost, match="the server is lost: the processes of peers 3 died"):
         run_small(**STAR, server={"strategy": strategy}, rounds=12)

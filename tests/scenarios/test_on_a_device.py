@@ -12,6 +12,8 @@ from p2pfl.learner.kernels import choose_kernels
 from scenarios.build import build
 from scenarios.folder import repeats
 
+pytestmark = pytest.mark.usefixtures("usual_kernels")
+
 SECTIONS = {
     "rounds": 3,
     "model": {"kind": "mlp", "hidden": [6]},
@@ -23,17 +25,6 @@ FULL = {"training": {"lr": 0.1, "batch_size": 16}}
 INLINE = {"executor": "inline", "device": "cpu"}
 
 
-@pytest.fixture(autouse=True)
-def _usual_kernels():
-    yield
-    choose_kernels(deterministic=False)
-
-
-def losses(record):
-    rows = record.table("metrics")
-    return [float(row["value"]) for row in rows if row["metric"] == "loss"]
-
-
 def environment(record):
     return json.loads((record.folder / "environment.json").read_text())
 
@@ -43,7 +34,7 @@ def in_float32(run_small):
     return run_small(**SECTIONS, **FULL, runtime=INLINE)
 
 
-def test_mixed_precision_is_near_andrepeats(run_small, in_float32):
+def test_mixed_precision_is_near_and_repeats(run_small, losses, in_float32):
     mixed = run_small(**SECTIONS, **HALF, runtime=INLINE)
     assert losses(mixed) == pytest.approx(losses(in_float32), rel=0.02)
     assert mixed.summary["digest"] != in_float32.summary["digest"]
@@ -64,13 +55,13 @@ def test_what_is_kept_and_sent_stays_float32(run_small, in_float32):
     assert messages[0] == messages[1]
 
 
-def test_mixed_precision_in_batches(run_small, in_float32):
+def test_mixed_precision_in_batches(run_small, losses, in_float32):
     mixed = run_small(**SECTIONS, **HALF, runtime=INLINE | {"batch": "on"})
     assert losses(mixed) == pytest.approx(losses(in_float32), rel=0.02)
     assert environment(mixed)["batched_training"] is True
 
 
-def test_clients_that_send_gradients_compute_them_so(run_small):
+def test_clients_that_send_gradients_compute_them_so(run_small, losses):
     server = {"server": {"strategy": {"kind": "desgd"}}}
     mixed, full = (run_small(**SECTIONS, **server, **each, runtime=INLINE) for each in (HALF, FULL))
     assert losses(mixed) == pytest.approx(losses(full), rel=0.02)
