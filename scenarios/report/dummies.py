@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from p2pfl.defenses import DflDual
 from p2pfl.defenses.dual_inversion import DUMMIES
 from p2pfl.defenses.inversion import shared_start
-from p2pfl.likeness import likeness, nearest
 from p2pfl.types import Float32Array
 from scenarios.build import Experiment
 
@@ -40,6 +39,9 @@ def draw_dummies(
     Raises:
         ValueError: If samples are no images, or no class is in both.
     """
+    # What it needs of scipy takes half a second to load, and few runs have such a picture.
+    from p2pfl.likeness import likeness, nearest
+
     if dummies.ndim != 4 or dummies.shape[1] not in (1, 3) or dummies.shape[1:] != real.shape[1:]:
         raise ValueError(
             "images are (channels, height, width) with 1 or 3 channels, the dummies like the real; "
