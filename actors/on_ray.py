@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -119,8 +120,13 @@ def start_ray() -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     on_terminate = signal.getsignal(signal.SIGTERM)
+    cluster = os.environ.get("RAY_ADDRESS")
+    if not cluster:
+        # Without one, Ray writes one into the home folder: of two runs that start at the same
+        # time, one would be left with a token that is none any more.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())
     ray.init(
-        os.environ.get("RAY_ADDRESS") or "local",
+        cluster or "local",
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

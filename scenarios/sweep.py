@@ -63,7 +63,7 @@ class Cell:
     """One combination."""
 
     names: tuple[str, ...]
-    """Of its values, by axis."""
+    """Of its values, by axis. A reference's begins with its own name."""
     folder: Path
     loaded: Loaded
 
@@ -79,20 +79,24 @@ class References:
     @classmethod
     def of(cls, cells: Sequence[Cell], folder: Path) -> "References":
         """Of all cells that have peers among themselves, in a folder of their own."""
-        made: dict[str, tuple[tuple[str, ...], Loaded]] = {}
+        made: dict[str, tuple[Reference, Loaded]] = {}
+        shared: dict[str, list[Cell]] = {}
         wanted: dict[Path, dict[Reference, str]] = {}
         for cell in cells:
             for name in REFERENCES:
-                names = (name, *[""] * (len(cell.names) - 1))
                 loaded = reference_of(cell.loaded, name)
                 if loaded is not None:
                     text = json.dumps(tree_of(loaded.scenario))  # YAML takes ten times as long
-                    made.setdefault(text, (names, loaded))
+                    made.setdefault(text, (name, loaded))
+                    shared.setdefault(text, []).append(cell)
                     wanted.setdefault(cell.folder, {})[name] = text
         folders = folders_of([loaded.scenario for _, loaded in made.values()], folder)
         of = dict(zip(made, folders, strict=True))
         return cls(
-            tuple(Cell(names, of[text], loaded) for text, (names, loaded) in made.items()),
+            tuple(
+                Cell(_names(name, shared[text], cells), of[text], loaded)
+                for text, (name, loaded) in made.items()
+            ),
             {cell: {name: of[text] for name, text in own.items()} for cell, own in wanted.items()},
         )
 
@@ -101,6 +105,16 @@ class References:
     ) -> dict[Reference, Mapping[str, Any]]:
         """What is known of a cell's references."""
         return {name: known[folder] for name, folder in self.by_cell.get(cell.folder, {}).items()}
+
+
+def _names(reference: Reference, shared: Sequence[Cell], cells: Sequence[Cell]) -> tuple[str, ...]:
+    """What it is called: by axis, what the cells that share it have in common and not all have."""
+    columns = (zip(*(cell.names for cell in each), strict=True) for each in (shared, cells))
+    first, *rest = (
+        own[0] if len(set(own)) == 1 < len(set(every)) else ""
+        for own, every in zip(*columns, strict=True)
+    )
+    return (f"{reference}, {first}" if first else reference, *rest)
 
 
 @dataclass(frozen=True, slots=True)

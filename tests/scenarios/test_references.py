@@ -146,7 +146,10 @@ def test_a_sweep_runs_each_reference_once_and_shows_them(tmp_path):
     }
     YAML().dump(study, path)
     sweep = load_sweep(path, out=tmp_path / "out")
-    assert len(sweep.references.cells) == 2 * 2  # two kinds, two seeds
+    # Two kinds, two seeds.
+    assert sorted(cell.names for cell in sweep.references.cells) == [
+        ("benign_only", "1"), ("benign_only", "2"), ("local_only", "1"), ("local_only", "2"),
+    ]  # fmt: skip
     rows = run_sweep(sweep)
     assert [row["gain_mean"] for row in rows if row["defense"] == "local_only"] == [0, 0]
     assert {row["works"] for row in rows} == {False}
