@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-# Tests and Ray start many processes; the code is compiled for them once.
+# Code is compiled when it is first used, and kept: pip would compile all that torch has, for more
+# than a minute, and where this variable is set each process would compile again what it uses.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench gpu format install
@@ -12,7 +13,7 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)

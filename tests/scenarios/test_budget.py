@@ -126,7 +126,7 @@ HOSTILE = {
 ])  # fmt: skip
 def test_ray_ends_as_this_process_does(run_small, sections):
     here = run_small(**HOSTILE, **sections)
-    there = run_small(**HOSTILE, **sections, runtime={"executor": "ray", "peers_per_actor": 2})
+    there = run_small(**HOSTILE, **sections, runtime={"executor": "ray", "peers_per_actor": 3})
     assert here.summary["budget"]["spent"] is not None
     assert there.summary["digest"] == here.summary["digest"]
     for name in COMPARED:

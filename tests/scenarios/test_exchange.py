@@ -153,7 +153,7 @@ def test_a_detail_of_another_length_than_the_rows_is_refused(run_small, tmp_path
 @pytest.mark.parametrize("use", ["own:Dpsgd", "own:Measured"])
 def test_all_of_it_is_the_same_on_ray(run_small, use, ray_session):
     here = run_small(defense={"use": use})
-    there = run_small(defense={"use": use}, runtime={"executor": "ray", "peers_per_actor": 2})
+    there = run_small(defense={"use": use}, runtime={"executor": "ray", "peers_per_actor": 3})
     assert there.summary["digest"] == here.summary["digest"]
     for name in ("decisions.csv", "edges.csv", "events.jsonl"):
         assert (there.folder / name).read_bytes() == (here.folder / name).read_bytes()

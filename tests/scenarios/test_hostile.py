@@ -75,7 +75,7 @@ def test_nan_harms_nobody_under_ray(run_small):
         "adversaries": {"placement": {"kind": "nodes", "nodes": [2]}},
         "attack": {"use": "hostile_peers:Broken", "what": "nan"},
     }
-    runtime = {"executor": "ray", "peers_per_actor": 2}
+    runtime = {"executor": "ray", "peers_per_actor": 3}
     under_ray = run_small(**sections, runtime=runtime)
     assert under_ray.summary["digest"] == run_small(**sections).summary["digest"]
     assert under_ray.summary["messages"]["rejected"] == 12

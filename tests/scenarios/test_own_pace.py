@@ -293,7 +293,7 @@ def test_dfl_dual_cannot_judge_a_single_model(run_small):
 @pytest.mark.parametrize("kind", PROTOCOLS)
 def test_it_is_the_same_on_ray(kind, lively, outcome, run_on):
     here = run_on(lively(kind, runtime={"executor": "inline", "snapshots": None}))
-    actors = {"executor": "ray", "peers_per_actor": 2, "snapshots": None}
+    actors = {"executor": "ray", "peers_per_actor": 3, "snapshots": None}
     assert outcome(run_on(lively(kind, runtime=actors))) == outcome(here)
 
 
