@@ -180,10 +180,11 @@ def loaded(tmp_path: Path) -> Callable[..., Loaded]:
 def run_small(
     loaded: Callable[..., Loaded], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Record]:
-    """``run_small(rounds=2)``: run it inline into a folder of its own."""
+    """``run_small(rounds=2)``: run it inline into a folder of its own, without report.png."""
 
     def make(**sections: Any) -> Record:
-        return run(loaded(**sections), out=tmp_path_factory.mktemp("run") / "out")
+        out = tmp_path_factory.mktemp("run") / "out"
+        return run(loaded(**sections), out=out, picture=False)
 
     return make
 

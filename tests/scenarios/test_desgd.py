@@ -59,7 +59,7 @@ def test_a_table_of_the_paper_runs_small(name, tmp_path):
         if values <= seen:
             continue
         seen |= values
-        record = run(cell.loaded, out=cell.folder)
+        record = run(cell.loaded, out=cell.folder, picture=False)
         assert record.status == "done"
         assert 0 <= record.summary["accuracy"]["server"]["mean"] <= 1
         assert record.summary["peers"]["adversary"] == 4

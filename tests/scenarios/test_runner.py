@@ -29,8 +29,8 @@ def lines_of(record, name):
     return (record.folder / name).read_text().splitlines()
 
 
-def test_the_folder_is_complete(run_small):
-    record = run_small(adversaries={"count": 1}, attack={"kind": "alie", "z": 1.0})
+def test_the_folder_is_complete(loaded, tmp_path):
+    record = run(loaded(adversaries={"count": 1}, attack={"kind": "alie"}), out=tmp_path / "out")
     names = {path.name for path in record.folder.iterdir()}
     assert names == {
         "scenario.yaml", "environment.json", "topology.graphml", "metrics.csv", "edges.csv",
@@ -38,6 +38,12 @@ def test_the_folder_is_complete(run_small):
     }  # fmt: skip
     assert record.status == "done"
     assert load(record.folder / "scenario.yaml").scenario.rounds == 3
+
+
+@pytest.mark.parametrize("kind", ["rounds", "gossip", "until", "server", "clients"])
+def test_whatever_kind_of_run_there_is_a_picture_of_it(lively, tmp_path, kind):
+    record = run(lively(kind), out=tmp_path / "out")
+    assert (record.folder / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("late", ["drop", "use"])
