@@ -2,6 +2,7 @@
 
 from itertools import product
 from shutil import copytree
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -51,7 +52,11 @@ def test_it_stays_under_ten_megabytes(large):
 
 @pytest.mark.slow
 @pytest.mark.real_clock
-def test_it_opens_in_three_seconds_of_work(browser, large):
-    """On the browser's main thread, waiting apart: the machine may be busy."""
+def test_it_opens_in_three_seconds(browser, large):
+    """By the clock; and by the work of the browser's main thread, as the machine may be busy."""
+    began = perf_counter()
     browser.open(large, until=OPEN)
-    assert browser.seconds() < 3
+    took_s, worked_s = perf_counter() - began, browser.seconds()
+    print(f"{took_s:.2f} s, of which the browser's main thread worked {worked_s:.2f} s")
+    assert worked_s < 3
+    assert took_s < 3
