@@ -138,16 +138,28 @@ def test_frameworks_that_are_not_there_are_named(monkeypatch, capsys, beside):
     assert "P2PFL_OTHERS names no python" in capsys.readouterr().out
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("ray_session")
-def test_the_ring_task(monkeypatch):
+@pytest.fixture
+def small_ring(monkeypatch):
     ring = load("ring")
     small = ring.scenario(5)
-    small["data"]["dataset"] = "digits"
-    small["data"]["train_samples"] = 500
+    small["data"] = {"dataset": "digits", "train_samples": 500}
     small["model"] = {"kind": "logistic"}
     small["rounds"] = 3
     monkeypatch.setattr(ring, "scenario", lambda peers_per_actor: small)
+    return ring, small
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_the_ring_task(small_ring):
+    ring, _ = small_ring
     result = ring.emulator(5)
     assert result["rounds_s"] > 0
     assert result["waits"] == 0
+
+
+def test_the_ring_task_as_a_whole_run(small_ring):
+    ring, small = small_ring
+    small["runtime"] = {"executor": "inline"}
+    small["data"]["dataset"] = "synthetic"  # which has a thousand samples to test with
+    assert ring.whole_run(5)["rounds_s"] > 0
