@@ -34,6 +34,8 @@ class ConsoleWatcher(Watcher):
         self._console = console
         self._accuracy: dict[int, float] = {}
         self._success: dict[int, float] = {}
+        self._measured = 0
+        """The round of the last evaluation."""
         self._over = 0
         self._lines = 0
         self._due: int | None = None
@@ -88,6 +90,7 @@ class ConsoleWatcher(Watcher):
         if peer is None or "accuracy" not in values:
             return
         self._accuracy[peer] = values["accuracy"]
+        self._measured = max(self._measured, round_)
         success = [values[name] for name in _SUCCESS if name in values]
         if success:
             self._success[peer] = success[0]
@@ -109,22 +112,23 @@ class ConsoleWatcher(Watcher):
     def _show(self) -> None:
         done = self._over // self._peers
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._over, round=done, fares=self._fares())
+            self._bar.update(self._task, completed=self._over, round=done, fares=self._fares(done))
         elif self._due is not None:
-            self._say(f"round {self._due}{self._of()}  {self._fares()}".rstrip())
+            self._say(f"round {self._due}{self._of()}  {self._fares(self._due)}".rstrip())
         self._due = None
 
     def _of(self) -> str:
         return f"/{self._rounds}" if self._rounds else ""
 
-    def _fares(self) -> str:
-        """The means of what each peer's last evaluation gave."""
+    def _fares(self, done: int) -> str:
+        """The means of what each peer's last evaluation gave, and when that was, if it is old."""
         parts = []
         for group, label in _ACCURACIES.items():
             mean = _mean(self._accuracy, self._groups[group])
             if mean is not None:
                 parts.append(f"{label} {100 * mean:.1f} %")
-        text = "accuracy: " + ", ".join(parts) if parts else ""
+        when = f" in round {self._measured}" if self._measured < done else ""
+        text = f"accuracy{when}: {', '.join(parts)}" if parts else ""
         won = _mean(self._success, self._groups["server"] or self._groups["benign"])
         return text if won is None else f"{text}; ASR {100 * won:.1f} %"
 

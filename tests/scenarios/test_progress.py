@@ -53,6 +53,15 @@ def test_it_says_accuracy_by_place_and_asr(told, terminal):
     assert text.count("round 1/3  accuracy") == (not terminal)
 
 
+def test_figures_of_an_earlier_round_say_so(told):
+    _, text = told(False, rounds=5, evaluate={"every": 2})
+    rounds = [line.partition(":")[0] for line in text.splitlines() if "accuracy" in line]
+    assert rounds[:4] == [
+        "round 2/5  accuracy", "round 3/5  accuracy in round 2", "round 4/5  accuracy",
+        "round 5/5  accuracy",
+    ]  # fmt: skip
+
+
 def test_where_nothing_is_measured_it_counts_rounds(told):
     _, text = told(False, evaluate={"every": 0})
     assert "round 3/3" in text
