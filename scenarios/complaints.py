@@ -1,6 +1,6 @@
 """One message for all that is wrong in a scenario file, each with its line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
@@ -29,7 +29,7 @@ def invalid(
             continue
         origin = next(
             (f"--set {c}" for path, c in changed.items() if path == steps[: len(path)]),
-            f"line {_line(root, problem.place)}",
+            f"line {_line(root, problem.place)}{_kind_of(steps, changed)}",
         )
         where = ".".join(step if len(step) <= 60 else step[:57] + "..." for step in steps)
         lines.append(f"{origin}, {where}: {problem.text}" if steps else problem.text)
@@ -38,6 +38,12 @@ def invalid(
     if len(lines) == 1:
         return ScenarioError(f"{source}, {lines[0]}")
     return ScenarioError("\n  ".join([f"{source} has {len(problems)} problems:", *lines]))
+
+
+def _kind_of(steps: tuple[str, ...], changed: Mapping[tuple[str, ...], str]) -> str:
+    """The change that says what kind of section a place is in: its keys are that kind's."""
+    kinds = (c for path, c in changed.items() if path == (*steps[: len(path) - 1], "kind"))
+    return next((f" with --set {change}" for change in kinds), "")
 
 
 def _line(node: Node, place: "Place") -> int:

@@ -153,7 +153,11 @@ def test_set_leaves_alone_what_an_alias_shares(write):
         ("rounds=2020-01-01", "came the date 2020-01-01; for text, put it in quotes"),
         ("rounds=ten", '--set rounds=ten, rounds: came "ten" (text); allowed: a valid integer'),
         ("ronds=3", "--set ronds=3, ronds: unknown key; "),
-        ("defense.kind=gossip_average", "line 7, defense.rule: unknown key; allowed here: kind"),
+        (
+            "defense.kind=gossip_average",
+            "line 7 with --set defense.kind=gossip_average, defense.rule: unknown key; "
+            "allowed here: kind",
+        ),
     ],
 )
 def test_set_says_what_is_wrong(write, change, text):
