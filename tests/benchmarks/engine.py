@@ -6,9 +6,9 @@ hears, so the difference between the two is what the protocol costs. ``recorded`
 run folder as a run does: among others one row of edges.csv per merged message.
 
 The large network is 1,000 peers of degree 8, with log-normal latency, 2 % drops and bandwidth. It
-runs 100 rounds: in 20, for which each link makes its generators too, it is a fifth slower. It takes 300
-bytes of memory for each message in flight: its place on the agenda, and the message itself without
-its content, as counted by ``tracemalloc``.
+runs 100 rounds: in 20, for which each link makes its generators too, it is a fifth slower. It takes
+300 bytes of memory for each message in flight: its place on the agenda, and the message itself
+without its content, as counted by ``tracemalloc``.
 
 Run ``python tests/benchmarks/engine.py`` (about four minutes); ``--repeats N`` for more or fewer.
 """
