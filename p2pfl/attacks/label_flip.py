@@ -10,7 +10,7 @@ Source
     arXiv:2108.10241. In each round by the current model: J. Peng, W. Li, S. Vlaski, Q. Ling. "Mean
     Aggregator is More Robust than Robust Aggregators under Label Poisoning Attacks on Distributed
     Heterogeneous Data." JMLR 26, 2025.
-    ``random`` and ``next`` are common in public code, without a source of their own.
+    ``swap``, ``random`` and ``next`` are common in public code, without a source of their own.
 
 Departs from the paper:
     ``dynamic`` of Shejwalkar et al. asks a surrogate model for the least likely label; of Peng et
@@ -42,24 +42,26 @@ class LabelFlip(Honest):
 
     knowledge: ClassVar[Knowledge] = "local"
 
-    mapping: Literal["reverse", "pair", "random", "next", "dynamic"] = "reverse"
+    mapping: Literal["reverse", "pair", "swap", "random", "next", "dynamic"] = "reverse"
     """Which label becomes which of L. reverse: l to L - 1 - l (with L odd the middle class keeps
     its label); next: l to l + 1, the last to 0; random: each sample to any other class, drawn once;
-    pair: ``source`` to ``target``, all others stay; dynamic: anew in every round, each sample to
-    the class that the model of the round's start finds least likely, be it the true one."""
+    pair: ``source`` to ``target``, all others stay; swap: ``target`` to ``source`` as well;
+    dynamic: anew in every round, each sample to the class that the model of the round's start finds
+    least likely, be it the true one."""
     source: int | None = None
-    """Class that ``pair`` relabels, >= 0; null for the other mappings."""
+    """Class that ``pair`` and ``swap`` relabel, >= 0; null for the other mappings."""
     target: int | None = None
-    """What ``pair`` calls it, >= 0; null for the other mappings."""
+    """What they call it, >= 0; null for the other mappings."""
     kind: Literal["label_flip"] = "label_flip"
 
     def __post_init__(self) -> None:
         given = [c for c in (self.source, self.target) if c is not None]
         came = f"got mapping: {self.mapping}, source: {self.source}, target: {self.target}"
-        if self.mapping != "pair" and given:
-            raise ValueError(f"source and target belong to mapping: pair, {came}")
-        if self.mapping == "pair" and (len(set(given)) < 2 or min(given) < 0):
-            raise ValueError(f"mapping: pair needs two different classes >= 0, {came}")
+        of_two = self.mapping in ("pair", "swap")
+        if given and not of_two:
+            raise ValueError(f"source and target belong to mapping: pair or swap, {came}")
+        if of_two and (len(set(given)) < 2 or min(given) < 0):
+            raise ValueError(f"mapping: {self.mapping} needs two different classes >= 0, {came}")
 
     def poison(self, data: Samples, rng: np.random.Generator) -> Samples:
         """New labels for the same inputs. ValueError where the data set lacks a class of a pair."""
@@ -91,4 +93,7 @@ class LabelFlip(Honest):
         if max(self.source, self.target) >= classes:
             came = f"source: {self.source}, target: {self.target}"
             raise ValueError(f"classes of the data set are 0 .. {classes - 1}, got {came}")
-        return torch.where(labels == self.source, self.target, labels)
+        flipped = torch.where(labels == self.source, self.target, labels)
+        if self.mapping == "swap":
+            flipped = torch.where(labels == self.target, self.source, flipped)
+        return flipped

@@ -19,7 +19,7 @@ from p2pfl.defenses.shortfall import guarantee_missing, merge_or_fall_back
 from p2pfl.learner.decision import Decision, check_merge, decided
 from p2pfl.learner.holder import Holder, Workbench
 from p2pfl.learner.outward import to_host
-from p2pfl.learner.part import Part
+from p2pfl.learner.part import Part, drawn_from
 from p2pfl.learner.together import Ready
 from p2pfl.learner.training import Trained
 from p2pfl.seeding import stream
@@ -76,7 +76,7 @@ class Learner(Holder):
         """
         super().__init__(peer, bench, model)
         self._own_data = data
-        self._own_samples = len(data.rows if isinstance(data, Part) else data.labels)
+        self._own_samples = len(drawn_from(data))
         self._claimed = self._own_samples
         self._initial = model
         self._sent = model
@@ -115,7 +115,7 @@ class Learner(Holder):
         self._start = self._model
         return Ready(
             start=self._start,
-            data=self._data,
+            data=self._own_data,
             round=round_ - 1,
             rng=stream(self._bench.seed, "train", self.peer, round_),
             momentum=self._momentum,
@@ -335,7 +335,7 @@ class Learner(Holder):
     ) -> Trained:
         return self._bench.trainer.train(
             start,
-            self._data,
+            self._own_data,
             self._bench.training,
             round_ - 1,  # the first round trains at the full rate
             stream(self._bench.seed, "train", self.peer, round_),

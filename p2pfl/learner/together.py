@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
+from p2pfl.learner.part import Part, drawn_from
 from p2pfl.learner.training import Trained, Training, batches, weighted_mean
 from p2pfl.precision import logits_of
 from p2pfl.types import Samples, Vector
@@ -47,7 +48,7 @@ class Ready:
 
     start: Vector
     """(d,) not modified."""
-    data: Samples
+    data: Samples | Part
     round: int
     """From 0."""
     rng: np.random.Generator
@@ -80,7 +81,7 @@ def train_together(
     Raises:
         ValueError: If numbers of samples differ.
     """
-    sizes = {len(peer.data.labels) for peer in peers}
+    sizes = {len(drawn_from(peer.data)) for peer in peers}
     if len(sizes) != 1:
         raise ValueError(f"peers must have equally many samples, got {sorted(sizes)}")
     module.train()

@@ -12,10 +12,11 @@ from math import ceil, isfinite
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from p2pfl.learner.part import Batch, Part, drawn_from
 from p2pfl.precision import Precision, logits_of
 from p2pfl.types import Guide, Samples, Steer, Vector
 from p2pfl.vectors import FlatModel, FunctionalModel
@@ -120,7 +121,7 @@ class Trainer:
     def train(
         self,
         start: Vector,
-        data: Samples,
+        data: Samples | Part,
         settings: Training,
         round: int,  # noqa: A002 - the project's word
         rng: np.random.Generator,
@@ -207,17 +208,15 @@ def samples_per_round(settings: Training, n_samples: int) -> int:
     return epochs * n_samples + more * settings.batch_size
 
 
-def batches(
-    data: Samples, settings: Training, rng: np.random.Generator
-) -> Iterator[tuple[Float[Tensor, "b ..."], Int64[Tensor, " b"]]]:
+def batches(data: Samples | Part, settings: Training, rng: np.random.Generator) -> Iterator[Batch]:
     """Cut a fresh permutation per epoch into batches, until the round has its steps."""
-    left = settings.steps(len(data.labels))
+    part = drawn_from(data)
+    left = settings.steps(len(part))
     while left > 0:
-        drawn = rng.permutation(len(data.labels))[: left * settings.batch_size]
-        order = torch.from_numpy(drawn).to(data.labels.device)
+        drawn = rng.permutation(len(part))[: left * settings.batch_size]
+        order = torch.from_numpy(drawn).to(part.device)
         for batch in torch.split(order, settings.batch_size):
-            # index_select is several times faster than brackets.
-            yield data.inputs.index_select(0, batch), data.labels.index_select(0, batch)
+            yield part.batch(batch)
             left -= 1
 
 

@@ -61,6 +61,7 @@ SETTINGS = {
     LabelFlip: (
         LabelFlip(),
         LabelFlip(mapping="pair", source=5, target=3),
+        LabelFlip(mapping="swap", source=5, target=3),
         LabelFlip(mapping="random"),
         LabelFlip(mapping="next"),
         LabelFlip(mapping="dynamic"),

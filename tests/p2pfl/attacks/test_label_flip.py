@@ -35,6 +35,11 @@ def test_a_pair_moves_one_class_only():
     assert flipped(attack, [5, 3, 4, 5]) == [3, 3, 4, 3]
 
 
+def test_a_swap_moves_both():
+    attack = LabelFlip(mapping="swap", source=5, target=3)
+    assert flipped(attack, [5, 3, 4, 5]) == [3, 5, 4, 3]
+
+
 def test_random_takes_every_other_class_alike_and_never_the_true_one():
     labels = flipped(LabelFlip(mapping="random"), [1] * 3000, classes=4)
     counts = [labels.count(each) for each in range(4)]
@@ -81,11 +86,12 @@ def test_other_mappings_are_chosen_once(mapping):
     {"mapping": "pair", "source": 1},
     {"mapping": "pair", "source": 1, "target": 1},
     {"mapping": "pair", "source": -1, "target": 1},
+    {"mapping": "swap", "source": 1},
     {"mapping": "reverse", "source": 1},
     {"mapping": "next", "target": 0},
 ])  # fmt: skip
 def test_classes_that_do_not_fit_the_mapping_are_refused(fields):
-    with pytest.raises(ValueError, match=r"mapping: pair.*got mapping"):
+    with pytest.raises(ValueError, match=r"mapping: (pair|swap).*got mapping"):
         LabelFlip(**fields)
 
 
