@@ -169,7 +169,7 @@ class Host:
             if ready is None:
                 results[peer] = self.run(peer, task, ())
             else:
-                together.setdefault(len(ready.data.labels), []).append((peer, ready))
+                together.setdefault(ready.samples, []).append((peer, ready))
         trainer, settings = self._bench.trainer, self._bench.training
         for group in together.values():
             begun = [ready for _, ready in group]

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from graphs.checks import MOST_S, check_lasts, check_share
 from graphs.events import TURNS, Change, Crash, Join, NetworkEvent, Rejoin
-from graphs.types import Graph
 from p2pfl.errors import TopologyError
 from p2pfl.seeding import stream
+
+if TYPE_CHECKING:
+    from graphs.types import Graph
 
 CHURN = 2
 """The cause of a change that churn makes."""
@@ -146,7 +148,7 @@ class Timeline(NamedTuple):
 
 
 def timeline(
-    graph: Graph,
+    graph: "Graph",
     availability: Availability,
     events: Sequence[NetworkEvent],
     seed: int,

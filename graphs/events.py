@@ -5,11 +5,14 @@ Each is ``at_s``, virtual seconds, or ``at_round``: when the first peer begins t
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from graphs.checks import check_moment
-from graphs.types import Graph
 from p2pfl.errors import TopologyError
+
+if TYPE_CHECKING:
+    # What it is needs networkx, which actors, who import the events, do not.
+    from graphs.types import Graph
 
 Edges: TypeAlias = tuple[tuple[int, int], ...]
 
@@ -65,7 +68,7 @@ class Partition:
         _check_when(self.at_s, self.at_round)
         _check_peers([peer for group in self.groups for peer in group])
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """All edges between two groups."""
         group = {peer: k for k, group in enumerate(self.groups, start=1) for peer in group}
         _check_known(self.kind, group, graph, server)
@@ -90,7 +93,7 @@ class Heal:
     def __post_init__(self) -> None:
         _check_when(self.at_s, self.at_round)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """No edge is cut by a partition any more."""
         return Change("heal")
 
@@ -110,7 +113,7 @@ class LinkDown:
     def __post_init__(self) -> None:
         _check_when(self.at_s, self.at_round)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """Both directions of an undirected edge."""
         return Change("link_down", edges=_both_ways(self.kind, self.edges, graph))
 
@@ -130,7 +133,7 @@ class LinkUp:
     def __post_init__(self) -> None:
         _check_when(self.at_s, self.at_round)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """Both directions of an undirected edge."""
         return Change("link_up", edges=_both_ways(self.kind, self.edges, graph))
 
@@ -155,7 +158,7 @@ class Slow:
         if not 0 < self.factor <= 1e6:
             raise ValueError(f"factor must be in (0, 1e6], got {self.factor}")
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """As it says."""
         _check_known(self.kind, self.peers, graph, server)
         return Change("slow", self.peers, factor=self.factor)
@@ -177,7 +180,7 @@ class Crash:
         _check_when(self.at_s, self.at_round)
         _check_peers(self.peers)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """Down, by an event."""
         _check_known(self.kind, self.peers, graph, server)
         return Change("down", self.peers)
@@ -202,7 +205,7 @@ class Rejoin:
         _check_when(self.at_s, self.at_round)
         _check_peers(self.peers)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """Up, as far as events go."""
         _check_known(self.kind, self.peers, graph, server)
         return Change("up", self.peers, anew=self.anew)
@@ -224,7 +227,7 @@ class Leave:
         _check_when(self.at_s, self.at_round)
         _check_peers(self.peers)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """Down, and no more."""
         _check_known(self.kind, self.peers, graph, server)
         return Change("leave", self.peers)
@@ -246,7 +249,7 @@ class Join:
         _check_when(self.at_s, self.at_round)
         _check_peers(self.peers)
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """Up for the first time."""
         _check_known(self.kind, self.peers, graph, server)
         return Change("up", self.peers)
@@ -279,7 +282,7 @@ class AttackStart(_Attacking):
 
     kind: Literal["attack_start"] = "attack_start"
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """As it says."""
         _check_known(self.kind, self.peers or (), graph, server)
         return Change("attack_start", self.peers or ())
@@ -291,7 +294,7 @@ class AttackStop(_Attacking):
 
     kind: Literal["attack_stop"] = "attack_stop"
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """As it says."""
         _check_known(self.kind, self.peers or (), graph, server)
         return Change("attack_stop", self.peers or ())
@@ -318,7 +321,7 @@ class MoveAdversary:
         _check_when(self.at_s, self.at_round)
         _check_peers((self.peer, self.to))
 
-    def change(self, graph: Graph, server: int | None) -> Change:
+    def change(self, graph: "Graph", server: int | None) -> Change:
         """As it says."""
         _check_known(self.kind, (self.peer, self.to), graph, server)
         return Change("move_adversary", (self.peer, self.to))
@@ -356,17 +359,17 @@ TURNS = frozenset({"attack_start", "attack_stop", "move_adversary"})
 """Changes of who is hostile. By rounds, each adversary carries them out in its own."""
 
 
-def _check_known(kind: str, peers: Collection[int], graph: Graph, server: int | None) -> None:
+def _check_known(kind: str, peers: Collection[int], graph: "Graph", server: int | None) -> None:
     if unknown := sorted(set(peers) - (set(graph) - {server})):
         last = len(graph) - 1 - (server is not None)
         raise TopologyError(f"event {kind}: there are peers 0 to {last}, not {unknown}")
 
 
-def _directed(graph: Graph) -> list[tuple[int, int]]:
+def _directed(graph: "Graph") -> list[tuple[int, int]]:
     return [(i, j) for i in sorted(graph) for j in sorted(graph.adj[i])]
 
 
-def _both_ways(kind: str, edges: Edges, graph: Graph) -> Edges:
+def _both_ways(kind: str, edges: Edges, graph: "Graph") -> Edges:
     if missing := [list(edge) for edge in edges if not graph.has_edge(*edge)]:
         raise TopologyError(f"event {kind}: the graph has no edge {missing[0]}")
     if graph.is_directed():

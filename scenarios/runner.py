@@ -33,7 +33,6 @@ from scenarios.record import Recorder
 from scenarios.report.dummies import draw_kept
 from scenarios.report.grad_cam import draw_grad_cams
 from scenarios.report.page import write_report
-from scenarios.report.picture import draw
 from scenarios.stop import Stop
 from scenarios.summary import summarise
 from scenarios.survival import Survival, alone_in
@@ -380,6 +379,8 @@ class _Run:
     def _draw(self) -> None:
         try:
             if self.picture:
+                from scenarios.report.picture import draw  # matplotlib takes half a second to load
+
                 draw(self.folder)
             draw_kept(self.folder, self.experiment)
             draw_grad_cams(self.folder, self.experiment)

@@ -73,8 +73,7 @@ def read_pair(
         raise DataError(f"{images} holds {len(pixels)} images, {labels} {len(names)} labels")
     if transposed:
         pixels = pixels.transpose(0, 2, 1)
-    inputs = pixels.astype(np.float32, order="C")
-    inputs /= 255
+    inputs = np.divide(pixels, np.float32(255), dtype=np.float32, order="C")
     return inputs[:, None], names.astype(np.int64) - first_label
 
 

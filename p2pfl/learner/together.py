@@ -54,6 +54,11 @@ class Ready:
     rng: np.random.Generator
     momentum: Float[Tensor, " p"] | None
 
+    @property
+    def samples(self) -> int:
+        """How many its data are."""
+        return len(drawn_from(self.data))
+
 
 def possible(module: nn.Module) -> bool:
     """Whether a model's training is a function of its weights and inputs alone."""
@@ -81,7 +86,7 @@ def train_together(
     Raises:
         ValueError: If numbers of samples differ.
     """
-    sizes = {len(drawn_from(peer.data)) for peer in peers}
+    sizes = {peer.samples for peer in peers}
     if len(sizes) != 1:
         raise ValueError(f"peers must have equally many samples, got {sorted(sizes)}")
     module.train()

@@ -54,8 +54,8 @@ class Cnn(Warmable):
         rows, columns = self._remaining(height, width)
         return nn.Sequential(
             nn.Conv2d(colours, first, self.kernel, padding=self.padding),
+            HalvingMaxPool(),  # before the ReLU: the same, for less
             nn.ReLU(),
-            HalvingMaxPool(),
             nn.Conv2d(first, second, self.kernel, padding=self.padding),
             nn.ReLU(),
             HalvingMaxPool(),

@@ -1,18 +1,19 @@
 """A picture of what an inversion sees of a peer: its dummy images beside real ones."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from p2pfl.defenses import DflDual
 from p2pfl.defenses.dual_inversion import DUMMIES
 from p2pfl.defenses.inversion import shared_start
 from p2pfl.types import Float32Array
 from scenarios.build import Experiment
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_dummies(
@@ -39,7 +40,10 @@ def draw_dummies(
     Raises:
         ValueError: If samples are no images, or no class is in both.
     """
-    # What it needs of scipy takes half a second to load, and few runs have such a picture.
+    # These take a second to load, and few runs have such a picture.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     from p2pfl.likeness import likeness, nearest
 
     if dummies.ndim != 4 or dummies.shape[1] not in (1, 3) or dummies.shape[1:] != real.shape[1:]:
@@ -92,7 +96,7 @@ def draw_kept(folder: Path, experiment: Experiment) -> None:
             draw_dummies(picture, dummies, labels.numpy(), real, classes)
 
 
-def _show(axes: Axes, image: Float32Array) -> None:
+def _show(axes: "Axes", image: Float32Array) -> None:
     axes.imshow(np.squeeze(np.moveaxis(image, 0, -1)), cmap="gray", vmin=0, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])

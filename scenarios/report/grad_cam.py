@@ -6,17 +6,18 @@ Source
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from p2pfl.grad_cam import grad_cam
 from p2pfl.types import Backdoor, Samples
 from scenarios.build import Experiment
 from scenarios.kept import kept_module, model_path, one_of_each_class
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_grad_cams(folder: Path, experiment: Experiment) -> None:
@@ -47,6 +48,10 @@ def draw_grad_cam(path: Path, module: nn.Module, images: Samples, goal: Backdoor
     Raises:
         ValueError: If the model has no convolution.
     """
+    # They take half a second to load, and few runs have such a picture.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     changed = (images.inputs != goal.inputs).any(dim=1)
     figure = Figure(figsize=(1.15 * max(len(images.labels), 5), 5.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -90,7 +95,7 @@ def _share_on(pixels: Tensor, heat: Tensor) -> float:
     return float(heat[pixels].sum()) / whole if whole > 0 else 0.0
 
 
-def _show(axes: Axes, image: Tensor) -> None:
+def _show(axes: "Axes", image: Tensor) -> None:
     axes.imshow(image.movedim(0, -1).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -39,6 +39,35 @@ def test_products_are_of_rounded_numbers():
     assert logits_of(flat.module, ones, "bfloat16").dtype == torch.float32
 
 
+class Strides(nn.Module):
+    """Gives what it gets, and notes its strides."""
+
+    def forward(self, images):
+        self.came = images.stride()
+        return images
+
+
+@pytest.mark.parametrize(("shape", "wanted"), [
+    ((2, 3, 4, 5), (60, 1, 15, 3)),
+    ((2, 1, 4, 5), (20, 1, 5, 1)),  # the same numbers in the same places
+])  # fmt: skip
+def test_a_module_gets_images_with_channels_side_by_side(shape, wanted):
+    images = torch.randn(3, *shape[1:])[1:]  # not from the storage's beginning
+    module = Strides()
+    assert torch.equal(logits_of(module, images, "float32"), images)
+    assert module.came == wanted
+    turned = torch.randn(shape).transpose(2, 3)
+    assert torch.equal(logits_of(module, turned, "float32"), turned)
+
+
+@pytest.mark.parametrize("inputs", [torch.randn(2, 4), torch.randn(2, 3, 4)])
+def test_other_inputs_come_as_they_are(inputs):
+    module = Strides()
+    assert logits_of(module, inputs, "float32") is inputs
+    images = torch.randn(2, 3, 4, 5)
+    assert logits_of(lambda came: came, images, "float32") is images  # as under vmap
+
+
 def test_weights_are_kept_in_float32():
     # At zero logits the gradient is (p - y) x = (-1, 1), exact in bfloat16; the step 0.1 is not.
     flat = linear(0.0, 0.0)

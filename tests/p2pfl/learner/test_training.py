@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from p2pfl.learner.evaluation import evaluate
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.models import Cnn, LeNet, Logistic, Mlp, build_model, initial_vector
+from p2pfl.precision import logits_of
 from p2pfl.seeding import stream
 from p2pfl.types import Samples
 from p2pfl.vectors import FlatModel
@@ -130,7 +131,8 @@ def test_same_bits_as_torchs_sgd_on_the_modules_tensors(model, shape, momentum, 
     for _ in range(2):
         for batch in torch.from_numpy(draws.permutation(41)).split(8):
             sgd.zero_grad()
-            loss = cross_entropy(module(data.inputs[batch]), data.labels[batch])
+            logits = logits_of(module, data.inputs[batch], "float32")
+            loss = cross_entropy(logits, data.labels[batch])
             loss.backward()
             sgd.step()
             losses.append(loss.item() * len(batch))
