@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+COMPILED := .venv/.compiled
 
 # Code is compiled when it is first used, and kept: pip would compile all that torch has, for more
 # than a minute, and where this variable is set each process would compile again what it uses.
@@ -16,10 +17,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
 
+# One process compiles what the tests import: four at once would each do it.
+$(COMPILED): $(STAMP)
+	$(BIN)/python -m pytest --collect-only -q > /dev/null
+	touch $(COMPILED)
+
 demo: $(STAMP)
 	$(BIN)/p2pfl run quickstart
 
-test: $(STAMP)
+test: $(COMPILED)
 	$(BIN)/python -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorder -m "not real_clock and not whole"
 
 check: $(STAMP)
