@@ -1,4 +1,6 @@
-"""In which numbers a forward pass computes; what is kept, sent and aggregated is float32 always.
+"""In which numbers, and which order of memory, a forward pass computes.
+
+What is kept, sent and aggregated is float32 always.
 
 With ``bfloat16`` a forward pass's convolutions and products of matrices, and their gradients, take
 bfloat16 copies of weights and inputs: 8 bits of mantissa instead of 24, and the same range of
