@@ -1,5 +1,6 @@
 """What all tests share: one torch thread, and one Ray for the whole session."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own, which reads the groups, would come before
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For several processes: who gets what, and first what takes long, so that none is left alone
     with it at the end.
@@ -39,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_precedence() -> None:
+    # Ray lets its actors wait for everybody else: here, for all the other tests.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- so Ray writes it
 
 
 @pytest.fixture(scope="session")
