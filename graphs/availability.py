@@ -172,7 +172,7 @@ def timeline(
     crashed = _named(events, Crash)
     returning, joining = _named(events, Rejoin), _named(events, Join)
     if never := sorted(returning - crashed):
-        raise TopologyError(f"event rejoin: peers {never} never crash, so they cannot come back")
+        raise TopologyError(f"events: rejoin: peers {never} never crash, so they cannot come back")
     at_ns: list[tuple[int, Change]] = []
     at_round: list[tuple[int, Change]] = []
     turns: list[tuple[int, Change]] = []

@@ -82,7 +82,7 @@ class Schedule:
 
 
 def _apply(graph: Graph, change: EdgeChange) -> None:
-    where = f"topology schedule, at_round {change.at_round}"
+    where = f"schedule, at_round {change.at_round}"
     for i, j in change.remove:
         if not graph.has_edge(i, j):
             raise TopologyError(f"{where}: there is no edge [{i}, {j}] to remove")

@@ -362,7 +362,7 @@ TURNS = frozenset({"attack_start", "attack_stop", "move_adversary"})
 def _check_known(kind: str, peers: Collection[int], graph: "Graph", server: int | None) -> None:
     if unknown := sorted(set(peers) - (set(graph) - {server})):
         last = len(graph) - 1 - (server is not None)
-        raise TopologyError(f"event {kind}: there are peers 0 to {last}, not {unknown}")
+        raise TopologyError(f"events: {kind}: there are peers 0 to {last}, not {unknown}")
 
 
 def _directed(graph: "Graph") -> list[tuple[int, int]]:
@@ -371,7 +371,7 @@ def _directed(graph: "Graph") -> list[tuple[int, int]]:
 
 def _both_ways(kind: str, edges: Edges, graph: "Graph") -> Edges:
     if missing := [list(edge) for edge in edges if not graph.has_edge(*edge)]:
-        raise TopologyError(f"event {kind}: the graph has no edge {missing[0]}")
+        raise TopologyError(f"events: {kind}: the graph has no edge {missing[0]}")
     if graph.is_directed():
         return tuple(sorted(set(edges)))
     return tuple(sorted({pair for i, j in edges for pair in ((i, j), (j, i))}))

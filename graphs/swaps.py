@@ -35,7 +35,7 @@ def swapped(graph: Graph, swaps: int, rng: np.random.Generator) -> Graph:
         O(m + swaps) for m edges, about.
     """
     if graph.is_directed():
-        raise TopologyError("topology rewire swaps undirected edges; the graph is directed")
+        raise TopologyError("rewire swaps undirected edges; the graph is directed")
     out = graph.copy()
     edges = sorted(tuple(sorted(edge)) for edge in graph.edges)
     for done in range(swaps):
@@ -47,7 +47,7 @@ def swapped(graph: Graph, swaps: int, rng: np.random.Generator) -> Graph:
                 break
         else:
             raise TopologyError(
-                f"topology rewire: after {done} of {swaps} swaps no two edges can change ends: "
+                f"rewire: after {done} of {swaps} swaps no two edges can change ends: "
                 f"the graph has {len(graph)} peers and {len(edges)} edges"
             )
         out.remove_edges_from(((a, b), (c, d)))

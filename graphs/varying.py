@@ -85,7 +85,7 @@ class Periodic:
         each = [canonical(topology.build(rng, folder)) for topology in self.graphs_in_turn]
         if len({len(graph) for graph in each}) > 1:
             sizes = ", ".join(str(len(graph)) for graph in each)
-            raise TopologyError(f"topology periodic: its graphs have {sizes} peers, not the same")
+            raise TopologyError(f"periodic: its graphs have {sizes} peers, not the same")
         return each
 
 

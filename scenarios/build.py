@@ -126,7 +126,20 @@ def _about(section: str) -> Iterator[None]:
     try:
         yield
     except ScenarioError as error:
-        raise type(error)(f"{section}: {error}") from error
+        message = str(error)
+        if not message.startswith((f"{section}:", f"{section}.")):
+            error.args = (f"{section}: {message}",)
+        raise
+
+
+@contextmanager
+def _found_in(loaded: Loaded) -> Iterator[None]:
+    """Who knows no file cannot say where in it a section stands."""
+    try:
+        yield
+    except ScenarioError as error:
+        error.args = (loaded.located(str(error)),)
+        raise
 
 
 def build(
@@ -144,8 +157,18 @@ def build(
         load: Reads the data set; who builds many may bring one that remembers.
 
     Raises:
-        ScenarioError: If parts do not fit one another; the message names the key.
+        ScenarioError: If parts do not fit one another; the message names the key and its line.
     """
+    with _found_in(loaded):
+        return _build(loaded, data, available_bytes, load)
+
+
+def _build(
+    loaded: Loaded,
+    data: Path | None,
+    available_bytes: int | None,
+    load: Callable[[str, Path | None], Dataset],
+) -> Experiment:
     scenario, seeds = loaded.scenario, loaded.scenario.all_seeds
     if scenario.server is not None and scenario.evaluate.peers is not None:
         raise ScenarioError("evaluate.peers: with a server its model alone is measured; leave out")
@@ -153,7 +176,8 @@ def build(
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
-    dealt = build_graph(scenario.topology, seeds.graph, loaded.folder)
+    with _about("topology"):
+        dealt = build_graph(scenario.topology, seeds.graph, loaded.folder)
     with _about("adversaries"):
         placed = placed_in(scenario, dealt)
     with _about("attack"):
@@ -164,7 +188,7 @@ def build(
     graph = around_a_server(clients) if scenario.server else clients
     check_pace(scenario, graph)
     if isinstance(scenario.topology, Clients) and scenario.server is None:
-        raise ScenarioError("topology clients has no edges: it needs the section server")
+        raise ScenarioError("topology: clients has no edges; it needs the section server")
     if not scenario.allow_disconnected:
         with _about("topology"):
             require_connected(graph, placed.adversaries)
@@ -304,7 +328,7 @@ def _layout(scenario: Scenario, dataset: Dataset) -> Layout:
             return Layout.of(scenario.model.build(dataset.shape, dataset.classes))
     except (ValueError, TypeError, RuntimeError) as error:  # the last two of sizes beyond torch's
         name = scenario.data.dataset
-        raise ScenarioError(f"model does not fit data set {name}: {error}") from error
+        raise ScenarioError(f"model: does not fit data set {name}: {error}") from error
 
 
 def _device(wanted: str) -> Any:

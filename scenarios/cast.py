@@ -202,16 +202,17 @@ class _Maker:
                             self._turns.append((round_, Change("move_adversary", (peer, to))))
         events = [e for e in self._scenario.events if isinstance(e, MoveAdversary)]
         if events and mobile:
-            raise ScenarioError("events move_adversary: the adversaries are mobile by themselves")
+            raise ScenarioError("events: move_adversary: the adversaries are mobile by themselves")
         for event in _in_order(events):
             if event.peer not in where:
                 raise ScenarioError(
-                    f"event move_adversary: no adversary is at {event.peer} then; they are at "
+                    f"events: move_adversary: no adversary is at {event.peer} then; they are at "
                     f"{sorted(where)}"
                 )
             if event.to in where or home.get(event.to, where[event.peer]) != where[event.peer]:
                 raise ScenarioError(
-                    f"event move_adversary: {event.to} is an adversary's, of this group or another"
+                    f"events: move_adversary: {event.to} is an adversary's, of this group or "
+                    "another"
                 )
             self._move(event.peer, event.to, where, home)
 
@@ -254,7 +255,7 @@ class _Maker:
         )
         for coalition in coalitions:
             if coalition.visited and coalition.attack.shared_samples() is not None:
-                raise ScenarioError("attack has shared_data: its adversaries cannot move")
+                raise ScenarioError("attack: with shared_data its adversaries cannot move")
         self._check_attacks({peer for coalition in coalitions for peer in coalition.everyone})
         return Cast(
             graph=_extended(self._graph, self._owner, self._edges),
@@ -270,10 +271,10 @@ class _Maker:
         for event in self._scenario.events:
             if isinstance(event, AttackStart | AttackStop):
                 if not hostile:
-                    raise ScenarioError(f"event {event.kind}: there is no adversary")
+                    raise ScenarioError(f"events: {event.kind}: there is no adversary")
                 if strangers := sorted(set(event.peers or ()) - hostile):
                     raise ScenarioError(
-                        f"event {event.kind}: {strangers} are no adversaries; these are "
+                        f"events: {event.kind}: {strangers} are no adversaries; these are "
                         f"{sorted(hostile)}"
                     )
 
@@ -306,7 +307,8 @@ def _in_order(events: Sequence[MoveAdversary]) -> list[MoveAdversary]:
     timed = [event for event in events if event.at_s is not None]
     if timed and len(timed) < len(events):
         raise ScenarioError(
-            "events move_adversary: give all at_s or all at_round, so that it is known who is where"
+            "events: move_adversary: give all at_s or all at_round, so that it is known who is "
+            "where"
         )
     return sorted(events, key=lambda event: (event.at_s or 0, event.at_round or 0))
 

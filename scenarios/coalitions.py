@@ -138,7 +138,7 @@ def shared_parts(
             group = f".{number}.attack" if isinstance(scenario.attack, tuple) else ""
             nested = "" if isinstance(coalition.attack, DataBackdoor) else ".data"
             raise ScenarioError(
-                f"attack{group}{nested}.shared_data must be in 1 .. {len(among)}, the training "
+                f"attack{group}{nested}.shared_data: must be in 1 .. {len(among)}, the training "
                 f"samples that peers have, got {wanted}"
             )
         rng = stream(scenario.all_seeds.data, "shared data", number)

@@ -51,7 +51,7 @@ def _strategy_warnings(server: Server, clients: int) -> list[str]:
     strategy = server.strategy
     if isinstance(strategy, RuleStrategy) and (reason := strategy.rule.computable(count)):
         raise ScenarioError(
-            f"server.strategy.rule can never be computed: {reason} ({count} clients take part in "
+            f"server.strategy.rule: can never be computed: {reason} ({count} clients take part in "
             "a round); lower f or let more take part"
         )
     missing = strategy.needs(count)
@@ -73,7 +73,7 @@ def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str
     defense, protocol = scenario.defense, scenario.protocol
     if defense.sends != "model" and not defense.encodes:
         raise ScenarioError(
-            f"defense sends {defense.sends!r} and encodes nothing; what peers train is a 'model'"
+            f"defense: sends {defense.sends!r} and encodes nothing; what peers train is a 'model'"
         )
     if isinstance(defense, Gpd) and not isinstance(protocol, Rounds):
         return _rarely_heard(defense, protocol, peers)
@@ -91,7 +91,7 @@ def _defense_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str
     if most and all(rule.computable(n) is not None for n in most.values()):
         largest = max(most, key=lambda peer: most[peer])
         raise ScenarioError(
-            f"defense.rule can be computed in no neighbourhood: {rule.computable(most[largest])} "
+            f"defense.rule: can be computed in no neighbourhood: {rule.computable(most[largest])} "
             f"(peer {largest}, the largest, with itself counted); lower f or raise the degree"
         )
     warnings = []

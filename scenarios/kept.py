@@ -72,7 +72,7 @@ def check_kept(
     if not record.grad_cam:
         return
     if not record.models:
-        raise ScenarioError("record.grad_cam draws the models of record.models, which has none")
+        raise ScenarioError("record.grad_cam: draws the models of record.models, which has none")
     one_of_each_class(dataset, coalitions)
     try:
         with torch.device("meta"):
@@ -90,7 +90,7 @@ def one_of_each_class(
         ScenarioError: If samples are no images, or no attack puts anything on them.
     """
     if len(dataset.shape) != 3:
-        raise ScenarioError(f"record.grad_cam needs images, got samples of shape {dataset.shape}")
+        raise ScenarioError(f"record.grad_cam: needs images, got samples of shape {dataset.shape}")
     _, first = np.unique(dataset.test_labels, return_index=True)
     images = Samples(
         inputs=torch.from_numpy(dataset.test_inputs[first]),
@@ -106,7 +106,7 @@ def one_of_each_class(
             and torch.equal(goal.of_target, images.labels == goal.labels)
         ):
             return images, goal
-    raise ScenarioError("record.grad_cam needs an attack with a trigger, such as {kind: backdoor}")
+    raise ScenarioError("record.grad_cam: needs an attack with a trigger, such as {kind: backdoor}")
 
 
 def _tensors(layout: Layout) -> tuple[TensorSlice, ...]:

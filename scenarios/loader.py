@@ -4,8 +4,9 @@ YAML 1.2: ``1e-3`` is a number, ``yes`` is text, and a key that comes twice is r
 this module is cheap; the first :func:`load` imports torch with the variants.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from importlib.resources import files
@@ -42,6 +43,20 @@ class Loaded:
     """What was changed: ``"rounds=3"``."""
     origin: Mapping[str, Any] | None = None
     """Of what it is a variation, as its run folder's origin.json says; None: of nothing."""
+    draft: "Draft | None" = field(default=None, repr=False, compare=False)
+    """Its file; None if it has none."""
+
+    def located(self, message: str) -> str:
+        """A message that begins with a key of the file, such as ``"topology: ..."``, with its line.
+
+        Others are as they were: what the file does not say has no line.
+        """
+        key, colon, text = message.partition(": ")
+        steps = [int(step) if step.isdecimal() else step for step in key.split(".")]
+        is_key = re.fullmatch(r"\w+(\.\w+)*", key) is not None
+        if self.draft is None or not (colon and is_key and steps[0] in self.draft.tree):
+            return message
+        return str(self.draft.wrong(self.draft.in_file(tuple(steps)), text, self.sets))
 
 
 def load(source: str | Path, sets: Sequence[str] = ()) -> Loaded:
@@ -129,11 +144,12 @@ class Draft:
         reader = Reader(FAMILIES, self.path.parent)
         scenario = reader.read(Scenario, self.tree)
         if reader.problems:
-            in_file = [replace(p, place=self._in_file(p.place)) for p in reader.problems]
+            in_file = [replace(p, place=self.in_file(p.place)) for p in reader.problems]
             raise invalid(in_file, self.text, self.source, sets)
-        return Loaded(scenario, self.path.parent.resolve(), self.source, tuple(sets))
+        folder = self.path.parent.resolve()
+        return Loaded(scenario, folder, self.source, tuple(sets), draft=self)
 
-    def _in_file(self, place: "Place") -> "Place":
+    def in_file(self, place: "Place") -> "Place":
         """Where in the file a place of the tree is to be looked for."""
         for steps, stands in self.moved:
             if tuple(map(str, place[: len(steps)])) == steps:

@@ -109,10 +109,10 @@ def test_a_crash_for_good_is_a_leave_and_who_joins_is_away_at_first():
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (Crash(peers=(4,), at_s=1), r"event crash: there are peers 0 to 3, not \[4\]"),
-        (Partition(groups=((0, 9),), at_s=1), r"event partition: .* not \[9\]"),
-        (LinkDown(edges=((0, 2),), at_s=1), r"event link_down: the graph has no edge \[0, 2\]"),
-        (Rejoin(peers=(1,), at_s=1), r"event rejoin: peers \[1\] never crash"),
+        (Crash(peers=(4,), at_s=1), r"events: crash: there are peers 0 to 3, not \[4\]"),
+        (Partition(groups=((0, 9),), at_s=1), r"events: partition: .* not \[9\]"),
+        (LinkDown(edges=((0, 2),), at_s=1), r"events: link_down: the graph has no edge \[0, 2\]"),
+        (Rejoin(peers=(1,), at_s=1), r"events: rejoin: peers \[1\] never crash"),
     ],
 )
 def test_events_that_do_not_fit_the_graph_are_refused(event, message):

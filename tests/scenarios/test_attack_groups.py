@@ -1,5 +1,6 @@
 """Runs in which adversaries differ: what each group does, sees and leaves in the record."""
 
+import re
 import sys
 
 import networkx as nx
@@ -223,7 +224,7 @@ def test_sizes_that_do_not_fit_end_a_command_before_it_runs(loaded, capsys):
     path = loaded(**FOUR, attack=groups).folder / "small.yaml"
     assert main(["run", str(path)]) == 2
     said = "attack: groups of 4, the rest do not make up the 4 adversaries"
-    assert capsys.readouterr().err.startswith(f"p2pfl: {said}")
+    assert re.match(rf"p2pfl: {path}, line \d+, {said}", capsys.readouterr().err)
     assert main(["check", str(path), "--set", "adversaries=null"]) == 0
 
 

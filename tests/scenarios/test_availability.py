@@ -129,5 +129,5 @@ def test_what_cannot_be_is_refused_with_its_place(loaded, sections, said):
 
 
 def test_what_does_not_fit_the_graph_is_refused_before_anything_runs(loaded):
-    with pytest.raises(TopologyError, match=r"event crash: there are peers 0 to 4, not \[7\]"):
+    with pytest.raises(TopologyError, match=r"events: crash: there are peers 0 to 4, not \[7\]"):
         build(loaded(events=[{"kind": "crash", "at_s": 1, "peers": [7]}]))

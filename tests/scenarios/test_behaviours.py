@@ -287,7 +287,7 @@ def test_who_whitewashes_leaves_and_is_back_as_another(behave):
     ({"adversaries": hostile({"kind": "selective"}), "server": {}},
      "behaviour selective is for peers"),
     ({"adversaries": NODES, "events": [{"kind": "attack_start", "peers": [2], "at_s": 1.0}]},
-     r"event attack_start: \[2\] are no adversaries; these are \[1\]"),
+     r"events: attack_start: \[2\] are no adversaries; these are \[1\]"),
     ({"events": [{"kind": "attack_stop", "at_s": 1.0}]}, "attack_stop: there is no adversary"),
     ({"adversaries": NODES,
       "events": [{"kind": "move_adversary", "peer": 0, "to": 2, "at_s": 1.0}]},

@@ -91,7 +91,7 @@ def small(tmp_path):
         ),
         pytest.param(
             "{kind: krum, f: 1}", "{kind: trimmed_mean, f: 2}",
-            ["defense.rule can be computed in no neighbourhood: ", "n=4, f=2", "lower f"],
+            ["defense.rule: can be computed in no neighbourhood: ", "n=4, f=2", "lower f"],
             id="f too large",
         ),
         pytest.param(

@@ -20,6 +20,7 @@ from p2pfl.learner.conduct import Conduct
 from p2pfl.learner.training import Training
 from p2pfl.models import Logistic, Mlp
 from p2pfl.rules import Krum, TrimmedMean
+from scenarios.build import build
 from scenarios.loader import bundled, dump, find, library, load
 from scenarios.schema import Adversaries, AttackGroup, Scenario
 from scenarios.sweep import load_sweep
@@ -323,3 +324,29 @@ class Mine(PeerDefense):
     def merge(self, view, state):
         raise NotImplementedError
 """
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ([], r"x\.yaml, line 7, adversaries: placement nodes: .* not \[12\]"),
+        (["adversaries.count=1"], r"x\.yaml, line 7, adversaries: .* leave out count"),
+        (
+            ["adversaries={placement: {kind: nodes, nodes: [9]}}"],
+            r"x\.yaml, --set adversaries=.*\[9\]}}, adversaries: placement nodes: .* not \[9\]",
+        ),
+        (
+            ["adversaries={count: 1}", "attack={kind: sign_flip}", "model={kind: cnn, kernel: 9}"],
+            r"x\.yaml, --set model=.*, model: does not fit data set digits",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_has_its_line(tmp_path, sets, said):
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "name: x\nrounds: 1\ndata: {dataset: digits}\nmodel: {kind: logistic}\n"
+        "topology: {kind: ring, peers: 8}\nattack: {kind: sign_flip}\n"
+        "adversaries: {placement: {kind: nodes, nodes: [12]}}\nallow_disconnected: true\n"
+    )
+    with pytest.raises(ScenarioError, match=said):
+        build(load(path, sets))

@@ -199,7 +199,7 @@ VARIES = {"kind": "one_peer_exponential", "peers": 5}
                 "protocol": {"kind": "pairwise"},
                 "defense": {"kind": "rule", "rule": {"kind": "trimmed_mean", "f": 1}},
             },
-            "defense.rule can be computed in no neighbourhood",
+            "defense.rule: can be computed in no neighbourhood",
         ),
     ],
 )

@@ -276,7 +276,7 @@ def test_folders_are_numbered(loaded, tmp_path, monkeypatch):
 
 def test_f_too_large_for_every_neighbourhood_is_refused(loaded):
     rule = {"kind": "rule", "rule": {"kind": "trimmed_mean", "f": 3}}
-    with pytest.raises(ScenarioError, match=r"defense.rule .* n=5, f=3"):
+    with pytest.raises(ScenarioError, match=r"line \d+, defense.rule: .* n=5, f=3"):
         build(loaded(defense=rule))
 
 
@@ -291,7 +291,7 @@ def test_a_disconnected_benign_part_is_refused_unless_allowed(loaded):
 
 
 def test_a_model_that_does_not_fit_the_data_is_refused(loaded):
-    with pytest.raises(ScenarioError, match=r"model does not fit data set digits.*5"):
+    with pytest.raises(ScenarioError, match=r"model: does not fit data set digits.*5"):
         build(loaded(model={"kind": "cnn"}))
 
 

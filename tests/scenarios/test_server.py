@@ -111,7 +111,7 @@ def test_a_graph_of_peers_gives_the_clients_and_the_places_of_adversaries(loaded
     ({"server": {"participants": 6}}, r"server.participants must be in 1 .. 5"),
     ({"server": {"held_out": 10**6}}, r"server.held_out must be in 1 .. "),
     ({"server": {"strategy": {"kind": "rule", "rule": {"kind": "trimmed_mean", "f": 3}}}},
-     r"server.strategy.rule can never be computed"),
+     r"server.strategy.rule: can never be computed"),
     ({}, "needs the section server"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused(loaded, sections, said):

@@ -104,7 +104,9 @@ def test_what_the_server_holds_out_is_not_shared(loaded):
     ],
 )
 def test_more_than_there_are_is_refused_with_its_key(loaded, attack, key):
-    with pytest.raises(ScenarioError, match=rf"^{key} must be in 1 \.\. 1438, .* got 1439"):
+    with pytest.raises(
+        ScenarioError, match=rf"line \d+, {key}: must be in 1 \.\. 1438, .* got 1439"
+    ):
         build(loaded(**FOUR, attack=attack))
 
 
