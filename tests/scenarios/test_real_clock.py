@@ -192,7 +192,7 @@ def test_an_error_of_a_peer_ends_the_run(loaded, tmp_path, caplog):
     ],
 )
 def test_what_needs_one_who_sees_all_is_refused(sections, key, loaded, tmp_path):
-    with pytest.raises(ScenarioError, match=rf"^{key}: .* runtime\.clock: real"):
+    with pytest.raises(ScenarioError, match=rf"line \d+, {key}: .* runtime\.clock: real"):
         run(loaded(**sections, runtime=REAL), out=tmp_path / "real")
     assert not (tmp_path / "real").exists()
 
