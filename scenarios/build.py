@@ -1,8 +1,7 @@
 """From a scenario to all the parts of a run, checked against one another. Nothing trains here."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from p2pfl.vectors import Layout
 from scenarios.cast import Cast, make_cast, with_fast_links
 from scenarios.clocks import NOT_REPRODUCIBLE, check_clock
 from scenarios.coalitions import backdoor_of, make_coalitions, shared_parts
+from scenarios.complaints import about, found_in
 from scenarios.guarantees import method_warnings
 from scenarios.kept import check_kept
 from scenarios.loader import Loaded
@@ -120,28 +120,6 @@ class Experiment:
         )
 
 
-@contextmanager
-def _about(section: str) -> Iterator[None]:
-    """Who knows no scenario cannot say which section of it is wrong."""
-    try:
-        yield
-    except ScenarioError as error:
-        message = str(error)
-        if not message.startswith((f"{section}:", f"{section}.")):
-            error.args = (f"{section}: {message}",)
-        raise
-
-
-@contextmanager
-def _found_in(loaded: Loaded) -> Iterator[None]:
-    """Who knows no file cannot say where in it a section stands."""
-    try:
-        yield
-    except ScenarioError as error:
-        error.args = (loaded.located(str(error)),)
-        raise
-
-
 def build(
     loaded: Loaded,
     data: Path | None = None,
@@ -159,7 +137,7 @@ def build(
     Raises:
         ScenarioError: If parts do not fit one another; the message names the key and its line.
     """
-    with _found_in(loaded):
+    with found_in(loaded):
         return _build(loaded, data, available_bytes, load)
 
 
@@ -176,11 +154,11 @@ def _build(
     dataset = load(scenario.data.dataset, data).subset(
         scenario.data.train_samples, scenario.data.test_samples, seeds.data
     )
-    with _about("topology"):
+    with about("topology"):
         dealt = build_graph(scenario.topology, seeds.graph, loaded.folder)
-    with _about("adversaries"):
+    with about("adversaries"):
         placed = placed_in(scenario, dealt)
-    with _about("attack"):
+    with about("attack"):
         coalitions = make_coalitions(scenario, placed.adversaries, data_folder(data))
     cast = make_cast(scenario, dealt, coalitions)
     coalitions, clients = cast.coalitions, cast.graph
@@ -190,9 +168,10 @@ def _build(
     if isinstance(scenario.topology, Clients) and scenario.server is None:
         raise ScenarioError("topology: clients has no edges; it needs the section server")
     if not scenario.allow_disconnected:
-        with _about("topology"):
+        with about("topology"):
             require_connected(graph, placed.adversaries)
-    by_round, open_edges = _varying(scenario, clients, placed, loaded.folder)
+    with about("topology"):
+        by_round, open_edges = _varying(scenario, clients, placed, loaded.folder)
     if scenario.adversaries and scenario.adversaries.absent:
         graph = without_edges_of(graph, placed.adversaries)
         dealt = dealt if scenario.server else graph
@@ -201,7 +180,7 @@ def _build(
     sites = None
     if isinstance(latency, Matrix):
         sites = latency.read(len(graph), seeds.links, loaded.folder)
-    with _about("attack"):
+    with about("attack"):
         backdoor = backdoor_of(coalitions, dataset)
     layout = _layout(scenario, dataset)
     device = _device(scenario.runtime.device)

@@ -1,6 +1,7 @@
-"""One message for all that is wrong in a scenario file, each with its line."""
+"""What is wrong in a scenario file, in one message, each with its line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
@@ -9,6 +10,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from p2pfl.errors import ScenarioError
 
 if TYPE_CHECKING:
+    from scenarios.loader import Loaded
     from scenarios.reader import Place, Problem
 
 SHOWN = 8
@@ -38,6 +40,28 @@ def invalid(
     if len(lines) == 1:
         return ScenarioError(f"{source}, {lines[0]}")
     return ScenarioError("\n  ".join([f"{source} has {len(problems)} problems:", *lines]))
+
+
+@contextmanager
+def about(section: str) -> Iterator[None]:
+    """Who knows no scenario cannot say which section of it is wrong."""
+    try:
+        yield
+    except ScenarioError as error:
+        message = str(error)
+        if not message.startswith((f"{section}:", f"{section}.")):
+            error.args = (f"{section}: {message}",)
+        raise
+
+
+@contextmanager
+def found_in(loaded: "Loaded") -> Iterator[None]:
+    """Who knows no file cannot say where in it a section stands."""
+    try:
+        yield
+    except ScenarioError as error:
+        error.args = (loaded.located(str(error)),)
+        raise
 
 
 def _kind_of(steps: tuple[str, ...], changed: Mapping[tuple[str, ...], str]) -> str:

@@ -25,6 +25,7 @@ from p2pfl.rules.nesting import assumed_f
 from p2pfl.types import Rule
 from scenarios.build import placed_in
 from scenarios.coalitions import deal
+from scenarios.complaints import about, found_in
 from scenarios.files import replace_file
 from scenarios.folder import copy_sources, new_folder
 from scenarios.loader import Loaded, as_yaml, load, tree_of
@@ -106,8 +107,10 @@ def repair_scenario(
         raise ScenarioError(
             f"repair: topology {name_of(scenario.topology)} varies; name a fixed one"
         )
-    graph = build_graph(scenario.topology, scenario.all_seeds.graph, loaded.folder)
-    hostile = placed_in(scenario, graph).adversaries
+    with found_in(loaded), about("topology"):
+        graph = build_graph(scenario.topology, scenario.all_seeds.graph, loaded.folder)
+    with found_in(loaded), about("adversaries"):
+        hostile = placed_in(scenario, graph).adversaries
     demand, wanted = MAJORITY, "no benign peer is dominated"
     if rule is not None:
         demand, wanted = _demand(rule, loaded, graph, hostile)

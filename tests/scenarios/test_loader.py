@@ -339,6 +339,19 @@ class Mine(PeerDefense):
             ["adversaries={count: 1}", "attack={kind: sign_flip}", "model={kind: cnn, kernel: 9}"],
             r"x\.yaml, --set model=.*, model: does not fit data set digits",
         ),
+        (
+            [
+                "rounds=2",
+                "adversaries=null",
+                "topology={kind: schedule, of: {kind: ring, peers: 6}, "
+                "changes: [{at_round: 2, remove: [[0, 3]]}]}",
+            ],
+            r"x\.yaml, --set topology=.*, topology: schedule, at_round 2: there is no edge",
+        ),
+        (
+            ["adversaries=null", "topology={kind: rewire, swaps: 4, of: {kind: ring, peers: 3}}"],
+            r"x\.yaml, --set topology=.*, topology: rewire: after 0 of 4 swaps",
+        ),
     ],
 )
 def test_what_does_not_fit_together_has_its_line(tmp_path, sets, said):
