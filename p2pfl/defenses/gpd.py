@@ -48,11 +48,11 @@ Where peers go their own pace (``gossip``, ``pairwise``; our reading as well):
     apart as peers seldom hear one another.
 
 Limits:
-    A neighbour that trains on poisoned data and mixes as it should is seen by its pull alone, and
-    only where benign data are like; one that sends a step or so in the wrong direction is not
-    seen at all. ``wire: own_gradient`` would show gradients; but without a mix of models peers
-    drift apart (on iid MNIST 35 % accuracy after 60 rounds, with models 77 %), and on unlike data
-    the benign look as hostile.
+    A neighbour that does not mix is found on any graph and any data; one that trains on poisoned
+    data and mixes as it should is seen by its pull alone, and only where benign data are like; one
+    that sends a step or so in the wrong direction is not seen at all. ``wire: own_gradient`` would
+    show gradients; but without a mix of models peers drift apart (on iid MNIST 35 % accuracy after
+    60 rounds, with models 77 %), and on unlike data the benign look as hostile.
     A step is added behind the mix, so a peer's model holds its last mini-batch unmixed. While that
     is most of its error, D-PSGD is no better than training alone, even with nobody hostile:
     Fashion-MNIST, cnn, iid, 200 rounds of one mini-batch: 66.3 % among benign peers, 66.2 alone,

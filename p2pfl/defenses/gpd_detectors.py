@@ -34,8 +34,12 @@ class Consistency(Judge):
     """Whose record drifts from the own one: ``{kind: consistency}``.
 
     For benign neighbours D stays bounded however long the window, on like and unlike data, since
-    both follow the same average; a lasting manipulation adds up. chi depends on the graph's
-    spectral gap: on sparse graphs raise the four tau.
+    both follow the same average; a lasting manipulation adds up. But chi grows with unlike data and
+    as the graph's spectral gap shrinks, so that on sparse graphs no limit on it tells well. There,
+    and everywhere else, the answer does: it asks of a neighbour only that it mixes. Fashion-MNIST,
+    cnn, ring, degree 4 and 8, Dirichlet 0.1, 0.3 and IID, seeds 13 to 15, who sends a model trained
+    on poisoned data: below 0.5 are 83 % of the hostile and 1.4 % of the benign edges at the first
+    check, all and 0.3 % at the second, and without attack 0.7 % and none.
     """
 
     tau_first: float = 0.7
@@ -50,7 +54,8 @@ class Consistency(Judge):
     tau_gap_first: float = 0.45
     """... if it is above this, at the first check, > 0 ..."""
     tau_gap: float = 0.3
-    """... or above this, at later ones, > 0."""
+    """... or above this, at later ones, > 0, unless they give their whole answer: among few
+    neighbours, on unlike data or where messages are lost, benign ones make such gaps."""
     shrunk: float = 0.4
     """A ratio below this is suspect, >= 0: inner product manipulation, free riders."""
     opposed: float = -0.2
@@ -62,6 +67,9 @@ class Consistency(Judge):
     """... if they pull more than so many times the median below it, > 1, and at least ``peel`` of
     the largest; null: nobody is. This sees who mixes as it should and trains on poisoned data,
     where benign data are like."""
+    deaf: float | None = 0.5
+    """An answer below this is suspect: who does not mix what it receives, whatever its data. Null:
+    nobody is, as it has to be where a neighbour need not hear this peer (a directed graph)."""
     kind: Literal["consistency"] = "consistency"
 
     def __post_init__(self) -> None:
@@ -78,11 +86,13 @@ class Consistency(Judge):
         ):
             if not (isfinite(value) and low <= value <= high):
                 raise ValueError(f"{name} must be finite, in [{low}, {high}], got {value}")
+        if self.deaf is not None and not isfinite(self.deaf):
+            raise ValueError(f"deaf must be finite, or null, got {self.deaf}")
         if self.displaced is not None and not (isfinite(self.displaced) and self.displaced > 1):
             raise ValueError(f"displaced must be finite and > 1, or null, got {self.displaced}")
 
     def suspects(self, evidence: Evidence) -> set[int]:
-        """By a gap, an absolute limit, shrunk sums, opposed sums, and the pull."""
+        """By a limit, a gap, shrunk sums, opposed sums, the pull, and the answer."""
         chi = dict(zip(evidence.senders, evidence.chi, strict=True))
         tau = self.tau_first if evidence.first else self.tau
         worst = max(chi.values(), default=0.0)
@@ -90,7 +100,13 @@ class Consistency(Judge):
         absolute = {s for s, value in chi.items() if value > tau and value >= limit}
         rows = zip(evidence.senders, evidence.ratio, evidence.cosine, strict=True)
         odd = {s for s, ratio, cosine in rows if ratio < self.shrunk or cosine < self.opposed}
-        return absolute | odd | self._above_the_gap(evidence) | self._displaced(evidence)
+        return (
+            absolute
+            | odd
+            | self._above_the_gap(evidence)
+            | self._displaced(evidence)
+            | self._deaf(evidence)
+        )
 
     def clears(self, excluded: Evidence, live: Evidence) -> set[int]:
         """Those that look benign and do not pull more than the live."""
@@ -100,6 +116,12 @@ class Consistency(Judge):
         limit = self.displaced * median(live.pull)
         pulls = zip(excluded.senders, excluded.pull, strict=True)
         return benign - {sender for sender, pull in pulls if pull > limit}
+
+    def _deaf(self, evidence: Evidence) -> set[int]:
+        """Those who do not come towards this peer."""
+        least = -inf if self.deaf is None else self.deaf
+        rows = zip(evidence.senders, evidence.answer, strict=True)
+        return {s for s, answer in rows if answer < least}
 
     def _displaced(self, evidence: Evidence) -> set[int]:
         """Those beyond the rift."""
@@ -120,8 +142,11 @@ class Consistency(Judge):
         widest, bottom = max(
             ((jump(low, high), high) for low, high in pairs if high > tau), default=(0.0, inf)
         )
-        rows = zip(evidence.senders, evidence.chi, strict=True)
-        return {s for s, chi in rows if chi >= bottom} if widest >= self.gap else set()
+        if widest < self.gap:
+            return set()
+        rows = zip(evidence.senders, evidence.chi, evidence.answer, strict=True)
+        # Not for nan: who cannot be asked is not cleared.
+        return {s for s, chi, answer in rows if chi >= bottom and not answer >= 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 
 from p2pfl.defenses.sketch import Sketch, dots, norms
 
@@ -22,6 +22,12 @@ class Evidence:
     """Between the two sums."""
     pull: tuple[float, ...]
     """Norm of the mean distance between the neighbour's model and the own, over the rounds."""
+    answer: tuple[float, ...]
+    """How far the neighbour came towards this peer, of what it would if it did nothing but mix:
+    the sum over rounds of <m_j(t + 1), H_ii(t) - H_ij(t)>, over that of a_ij |H_ii(t) - H_ij(t)|^2
+    for its gradients m_j. Above 1 by what others have in common with this peer; about 0 for who
+    moves as if this peer were not there. Not a number where nothing is owed: the edge is cut, the
+    models are equal, or models are not mixed."""
     off: Sketch
     """(n, s) the sums D, sketched."""
     first: bool
@@ -35,6 +41,8 @@ class Evidence:
         off: Sketch,
         ours: Sketch,
         energy: Sequence[float],
+        came: Sequence[float],
+        owed: Sequence[float],
         pulls: Sketch,
         rounds: Sequence[int],
         first: bool,
@@ -48,6 +56,8 @@ class Evidence:
             off: (n, s) the sums D.
             ours: (n, s) the own gradients of the same rounds, summed.
             energy: q of each.
+            came: Numerator of each answer.
+            owed: Denominator of each answer.
             pulls: (n, s) the differences of the models, summed.
             rounds: How many each is known for.
             first: Whether this is the first check.
@@ -63,6 +73,7 @@ class Evidence:
             ratio=tuple(_ratio(length[k], own[k]) for k in n),
             cosine=tuple(_cosine(product[k], length[k], own[k]) for k in n),
             pull=tuple(pull[k] / max(1, rounds[k]) for k in n),
+            answer=tuple(came[k] / owed[k] if owed[k] > 0 else nan for k in n),
             off=off,
             first=first,
         )
@@ -76,6 +87,7 @@ class Evidence:
             ratio=tuple(self.ratio[k] for k in places),
             cosine=tuple(self.cosine[k] for k in places),
             pull=tuple(self.pull[k] for k in places),
+            answer=tuple(self.answer[k] for k in places),
             off=self.off[places],
             first=self.first,
         )

@@ -23,12 +23,18 @@ class Edge(NamedTuple):
     """q_ij: the squared differences to the own gradients, summed over this window."""
     seen: int = 0
     """Rounds of this window that are known."""
+    came: float = 0.0
+    """Inner products of its steps with the way from it to this peer, summed over this window."""
+    owed: float = 0.0
+    """What they would be if it did nothing but mix."""
     weight: float = 0.0
     """Its share in the mix."""
     excluded: bool = False
     """Whether this peer has cut the edge."""
     told: bool = False
     """Whether the neighbour's newest message says that it has."""
+    was_live: bool = False
+    """Whether the edge was in use when the neighbour was last heard."""
     clean: int = 0
     """Checks in a row at which it looked benign while it was excluded."""
     readmitted: int = 0
@@ -37,6 +43,19 @@ class Edge(NamedTuple):
     def live(self) -> bool:
         """Whether the edge is in use."""
         return not (self.excluded or self.told)
+
+    def unseen(self) -> "Edge":
+        """At the end of a window."""
+        return self._replace(since=None, energy=0.0, seen=0, came=0.0, owed=0.0)
+
+    def answered(self, came: float, apart: float) -> "Edge":
+        """With what its steps since it was last heard say of its mixing, if both ends mixed then.
+
+        One mix is owed, however long that was: it may have heard as little of this peer.
+        """
+        if not (self.live and self.was_live):
+            return self
+        return self._replace(came=self.came + came, owed=self.owed + self.weight * apart)
 
 
 class Own(NamedTuple):
@@ -68,6 +87,10 @@ class News(NamedTuple):
     """How many rounds that is."""
     pull: Sketch
     """(m, s) how far the sender's model is behind the peer's in that round: H_ij - H_ii."""
+    came: Sequence[float]
+    """Inner products of the new ones with H_ii - H_ij of before, the way to this peer."""
+    apart: Sequence[float]
+    """The squared length of that way; 0 where senders mix no models."""
 
 
 class Record(NamedTuple):
@@ -171,22 +194,31 @@ class Record(NamedTuple):
         newest = self.edges[sender].newest
         return self.first - 1 if newest is None else max(newest, self.first - 1)
 
-    def news(self, senders: Sequence[int], rounds: Sequence[int], sums: Sketch) -> News:
-        """Of usable messages that bring the sums (m, s) up to these rounds."""
+    def news(
+        self, senders: Sequence[int], rounds: Sequence[int], sums: Sketch, *, mixing: bool
+    ) -> News:
+        """Of usable messages that bring the sums (m, s) up to these rounds.
+
+        With ``mixing``, who lives by the rules mixed this peer's model of the round before.
+        """
         begins = [self._begin(sender) for sender in senders]
         ends = [max(round_, self.first - 1) for round_ in rounds]
         before, now = [self.own[k] for k in begins], [self.own[k] for k in ends]
         size = sums.shape[1]
-        total = _rows([own.total for own in now], size)
+        total, start = (_rows([own.total for own in some], size) for some in (now, before))
+        known = self.sums_of(senders)
+        sent, way = sums - known, start - known
         return News(
             senders=senders,
             rounds=rounds,
             sums=sums,
-            sent=sums - self.sums_of(senders),
-            own=total - _rows([own.total for own in before], size),
+            sent=sent,
+            own=total - start,
             energy=[n.energy - b.energy for b, n in zip(before, now, strict=True)],
             spans=[max(1, end - begin) for begin, end in zip(begins, ends, strict=True)],
             pull=sums - total,
+            came=dots(sent, way).tolist(),
+            apart=dots(way, way).tolist() if mixing else [0.0] * len(senders),
         )
 
     def news_of_a_round(
@@ -209,6 +241,8 @@ class Record(NamedTuple):
             energy=[now.step**2] * len(senders),
             spans=[1] * len(senders),
             pull=sent - local,
+            came=[0.0] * len(senders),
+            apart=[0.0] * len(senders),
         )
 
     def taken(self, news: News, limit: float) -> tuple["Record", set[int]]:
@@ -229,12 +263,12 @@ class Record(NamedTuple):
             if edge.since is not None:
                 counted.append(k)
                 energy = edge.energy + max(0.0, news.energy[k] + excess[k] / span)
-                edges[sender] = edge._replace(newest=round_, energy=energy, seen=edge.seen + span)
+                edge = edge.answered(news.came[k], news.apart[k])
+                edge = edge._replace(energy=energy, seen=edge.seen + span)
             elif round_ >= self.opens:
                 opened.append(k)
-                edges[sender] = edge._replace(newest=round_, since=round_)
-            else:
-                edges[sender] = edge._replace(newest=round_)
+                edge = edge._replace(since=round_)
+            edges[sender] = edge._replace(newest=round_, was_live=edge.live)
         every = range(len(news.senders))
         after = self._replace(
             edges=edges,

@@ -120,7 +120,9 @@ class Step:
             some = [senders[k] for k in fresh]
             totals = sums(gpd.wire, came, record.sums_of(senders), origin)
             totals = totals if len(fresh) == len(totals) else totals[fresh]
-            news = record.news(some, [self._rounds[k] for k in fresh], totals)
+            rounds = [self._rounds[k] for k in fresh]
+            # Who goes its own pace may not have merged since, or with others.
+            news = record.news(some, rounds, totals, mixing=view.merge is None)
             length = self._own_length(record)
         else:
             weights = [w * (s in live) for w, s in zip(self._weights, senders, strict=True)]
@@ -280,6 +282,7 @@ class Step:
                 ("ratio", found.ratio),
                 ("cosine", found.cosine),
                 ("pull", found.pull),
+                ("answer", found.answer),
             ):
                 known = dict(zip(found.senders, of, strict=True))
                 details[name] = [known.get(sender, nan) for sender in senders]

@@ -43,6 +43,8 @@ def evidence(record: Record) -> Evidence:
         off=record.sums[at] - record.base[at] - ours,
         ours=ours,
         energy=[record.edges[sender].energy for sender in judged],
+        came=[record.edges[sender].came for sender in judged],
+        owed=[record.edges[sender].owed for sender in judged],
         pulls=record.pulls[at],
         rounds=[record.edges[sender].seen for sender in judged],
         first=record.checks == 0,
@@ -78,7 +80,7 @@ def checked(
 
 def next_window(record: Record, judged: Collection[int], opens: int, length: int) -> Record:
     """After a check. The windows of those who could not be judged go on."""
-    new = {s: record.edges[s]._replace(since=None, energy=0.0, seen=0) for s in judged}
+    new = {s: record.edges[s].unseen() for s in judged}
     keep = np.array([[sender not in judged] for sender in record.edges], dtype=np.float64)
     return record._replace(
         edges={**record.edges, **new},

@@ -2,6 +2,9 @@
 
 import pytest
 
+from p2pfl.errors import ScenarioError
+from scenarios.build import build
+
 SETTING = {
     "seed": 5,
     "model": {"kind": "mlp", "hidden": [32]},
@@ -53,4 +56,13 @@ def test_decisions_tell_why(run_small):
     rows = [row.split(",") for row in (record.folder / "decisions.csv").read_text().splitlines()]
     by_round = {number: {r[4] for r in rows[1:] if r[1] == str(number)} for number in (10, 11)}
     assert by_round[10] == {"recorded", "live", "inflow"}
-    assert by_round[11] == by_round[10] | {"chi", "ratio", "cosine", "pull"}
+    assert by_round[11] == by_round[10] | {"chi", "ratio", "cosine", "pull", "answer"}
+
+
+def test_who_cannot_hear_a_peer_is_not_asked_whether_it_mixes(loaded):
+    one_way = {"topology": {"kind": "exponential", "peers": 5}}
+    with pytest.raises(ScenarioError, match=r"peer \d hears peer \d, which does not.* deaf: null"):
+        build(loaded(**one_way, defense={"kind": "gpd"}))
+    asks_nobody = {"kind": "gpd", "detector": {"kind": "consistency", "deaf": None}}
+    build(loaded(**one_way, defense=asks_nobody))
+    build(loaded(**one_way, defense={"kind": "gpd"}, protocol={"kind": "gossip"}))

@@ -1,3 +1,5 @@
+from math import isnan, nan
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from p2pfl.defenses.gpd_detectors import (
 from p2pfl.defenses.gpd_evidence import Evidence
 
 
-def evidence(chi=(), ratio=None, cosine=None, pull=None, off=None, first=False):
+def evidence(chi=(), ratio=None, cosine=None, pull=None, answer=None, off=None, first=False):
     n = len(chi)
     return Evidence(
         senders=tuple(range(1, n + 1)),
@@ -21,12 +23,13 @@ def evidence(chi=(), ratio=None, cosine=None, pull=None, off=None, first=False):
         ratio=tuple(ratio or (1.0,) * n),
         cosine=tuple(cosine or (1.0,) * n),
         pull=tuple(pull or (1.0,) * n),
+        answer=tuple(answer or (nan,) * n),
         off=np.zeros((n, 1)) if off is None else np.array(off, dtype=float),
         first=first,
     )
 
 
-def of(off, ours, energy, pulls=None, rounds=None):
+def of(off, ours, energy, pulls=None, rounds=None, came=None, owed=None):
     off, ours = np.array(off, dtype=float), np.array(ours, dtype=float)
     n = len(off)
     return Evidence.of(
@@ -34,6 +37,8 @@ def of(off, ours, energy, pulls=None, rounds=None):
         off=off,
         ours=ours,
         energy=energy,
+        came=came or (0.0,) * n,
+        owed=owed or (0.0,) * n,
         pulls=off if pulls is None else np.array(pulls, dtype=float),
         rounds=rounds or (1,) * n,
         first=True,
@@ -43,7 +48,12 @@ def of(off, ours, energy, pulls=None, rounds=None):
 def test_evidence_by_hand():
     # Gradients (3, 0), (0, 4) came where the own were (0, 0), (3, 4): D = (0, 0), q = 9 + 9.
     # And (4, 4), (4, 4) where the own were (1, 4), (1, 4): D = (6, 0), q = 9 + 9.
-    found = of([[0, 0], [6, 0]], [[3, 4], [2, 8]], [18, 18], pulls=[[6, 8], [0, 3]], rounds=(2, 3))
+    found = of(
+        [[0, 0], [6, 0]], [[3, 4], [2, 8]], [18, 18], pulls=[[6, 8], [0, 3]], rounds=(2, 3),
+        came=(3.0, 1.0), owed=(2.0, 0.0),
+    )  # fmt: skip
+    assert found.answer[0] == 1.5
+    assert isnan(found.answer[1])  # nothing was owed
     assert found.chi == pytest.approx((0, 2**0.5))  # a constant bias: the root of the rounds
     assert found.ratio == pytest.approx((1, (128 / 68) ** 0.5))
     assert found.cosine == pytest.approx((1, (16 + 64) / (128 * 68) ** 0.5))
@@ -59,10 +69,13 @@ def test_what_is_zero():
 
 
 def test_only_some():
-    some = evidence((0.1, 0.2, 0.3), ratio=(1.0, 2.0, 3.0), off=[[1], [2], [3]]).only({3, 1, 9})
+    some = evidence(
+        (0.1, 0.2, 0.3), ratio=(1.0, 2.0, 3.0), answer=(4.0, 5.0, 6.0), off=[[1], [2], [3]]
+    ).only({3, 1, 9})
     assert some.senders == (1, 3)
     assert some.chi == (0.1, 0.3)
     assert some.ratio == (1.0, 3.0)
+    assert some.answer == (4.0, 6.0)
     assert some.off.tolist() == [[1], [3]]
 
 
@@ -136,14 +149,36 @@ def test_displaced(pull, suspects):
     assert Consistency(displaced=None).suspects(quiet) == set()
 
 
+def test_who_gives_the_whole_answer_is_not_accused_by_a_gap():
+    above = evidence((0.2, 0.4, 0.4, 0.4), answer=(1.0, 0.99, 1.0, nan))
+    assert Consistency().suspects(above) == {2, 4}
+
+
+@pytest.mark.parametrize(
+    ("answer", "suspects"),
+    [
+        ((0.49, 0.5, 2.0), {1}),
+        ((-3.0, 0.0, 0.1), {1, 2, 3}),  # it needs nobody to compare with
+        ((nan, 1.0), set()),  # nothing is owed, nothing is known
+        ((0.4,), {1}),
+    ],
+)
+def test_who_does_not_mix(answer, suspects):
+    quiet = (0.1,) * len(answer)
+    assert Consistency().suspects(evidence(quiet, answer=answer)) == suspects
+    assert Consistency().suspects(evidence(quiet, answer=answer, first=True)) == suspects
+    assert Consistency(deaf=None).suspects(evidence(quiet, answer=answer)) == set()
+
+
 def test_all_rules_accuse_together():
     all_of_them = evidence(
-        (0.1, 0.1, 0.1, 0.9, 0.1),
-        ratio=(1.0, 0.1, 1.0, 1.0, 1.0),
-        cosine=(1.0, 1.0, -1.0, 1.0, 1.0),
-        pull=(1.0, 1.0, 1.0, 1.0, 3.0),
+        (0.1, 0.1, 0.1, 0.9, 0.1, 0.1),
+        ratio=(1.0, 0.1, 1.0, 1.0, 1.0, 1.0),
+        cosine=(1.0, 1.0, -1.0, 1.0, 1.0, 1.0),
+        pull=(1.0, 1.0, 1.0, 1.0, 3.0, 1.0),
+        answer=(nan, nan, nan, nan, nan, 0.0),
     )
-    assert Consistency().suspects(all_of_them) == {2, 3, 4, 5}
+    assert Consistency().suspects(all_of_them) == {2, 3, 4, 5, 6}
 
 
 def test_who_looks_benign_again():
@@ -197,11 +232,14 @@ def test_of_nobody_nobody_is_suspect(detector):
 shares = st.floats(0, 10)
 
 
-@given(st.lists(st.tuples(shares, shares, st.floats(-1, 1), shares), min_size=1, max_size=9))
+rows = st.tuples(shares, shares, st.floats(-1, 1), shares, st.floats(-5, 5))
+
+
+@given(st.lists(rows, min_size=1, max_size=9))
 def test_suspects_do_not_depend_on_the_order(rows):
     def found(some):
-        chi, ratio, cosine, pull = zip(*(values for _, values in some), strict=True)
-        whole = evidence(chi, ratio, cosine, pull)
+        chi, ratio, cosine, pull, answer = zip(*(values for _, values in some), strict=True)
+        whole = evidence(chi, ratio, cosine, pull, answer)
         names = {place + 1: name for place, (name, _) in enumerate(some)}
         return {names[s] for s in Consistency().suspects(whole)}
 
@@ -219,6 +257,7 @@ def test_suspects_do_not_depend_on_the_order(rows):
         (Consistency, {"opposed": -1.1}),
         (Consistency, {"displaced": 1.0}),
         (Consistency, {"rift": 0.5}),
+        (Consistency, {"deaf": float("inf")}),
         (Cosine, {"least": 2.0}),
         (Safeguard, {"times": 0.0}),
     ],

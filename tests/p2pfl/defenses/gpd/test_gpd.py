@@ -114,7 +114,7 @@ def test_what_is_told(federation):
     run.step()
     merge = run.merges[0]
     assert set(merge.details) == {
-        "recorded", "live", "inflow", "chi", "ratio", "cosine", "pull"
+        "recorded", "live", "inflow", "chi", "ratio", "cosine", "pull", "answer"
     }  # fmt: skip
     assert {len(numbers) for numbers in merge.details.values()} == {4}
     sender = min(run.graph[0])

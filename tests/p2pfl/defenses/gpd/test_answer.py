@@ -1,0 +1,132 @@
+"""How far a neighbour comes towards a peer, of what it would if it did nothing but mix."""
+
+from dataclasses import replace
+from math import isnan
+
+import networkx as nx
+import pytest
+import torch
+
+from p2pfl.defenses import Gpd, LocalOnly
+from p2pfl.defenses.gpd_detectors import Consistency
+from p2pfl.defenses.gpd_record import Edge
+
+WIRES = ("model", "cumulative", "gradient")
+DEAF_ALONE = Consistency(tau_first=9, tau=9, gap=1e9, shrunk=0, opposed=-1, displaced=None)
+NO_GUARD = 1e12
+"""Else one who never trains takes any step for too long."""
+
+
+def wandering(peer, start, round_):
+    """Only peer 0 trains, and every round elsewhere."""
+    rng = torch.Generator().manual_seed(round_)
+    return torch.randn(3, generator=rng) if peer == 0 else torch.zeros(3)
+
+
+def leading(federation, window, **others):
+    """Peer 0 goes by -1 in each round, peer 1 only half of the way between them, as 0 does too: so
+    0 is ahead by 1 whenever they speak, from round 2 on."""
+    gpd = Gpd(first_window=window, guard=NO_GUARD, detector=Consistency(deaf=None))
+    path = nx.path_graph(2)
+    return federation(
+        gpd, path, p=1, gradient=lambda p, start, r: torch.full((1,), float(p == 0)), **others
+    )
+
+
+def pair(federation, defense, **others):
+    return federation(defense, graph=nx.path_graph(2), p=3, gradient=wandering, **others)
+
+
+def answer(run, peer=0, rounds=11):
+    run.run(rounds)
+    return run.merges[peer].details["answer"][0]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_who_does_nothing_but_mix_gives_the_whole_answer(federation, wire):
+    run = pair(federation, Gpd(wire=wire, guard=NO_GUARD))
+    assert answer(run) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_who_stays_in_its_place_gives_none(federation, wire):
+    deaf = {"hostile": (1,), "follows": LocalOnly(), "lie": lambda f, s, t: f.starts[s]}
+    run = pair(federation, Gpd(wire=wire), **deaf)
+    assert answer(run) == 0
+    assert run.excluded(0) == {1}
+
+
+def test_by_hand(federation):
+    run = leading(federation, window=2).run(3)
+    assert run.merges[0].details["answer"] == [1.0]
+    # To peer 1 the other owes 1/2 and goes 1 - 1/2 the other way.
+    assert run.merges[1].details["answer"] == [-1.0]
+
+
+def test_one_mix_is_owed_however_long_the_neighbour_was_silent(federation):
+    # What 1 says in round 3 is lost: by round 4 it came 1/2 + 1/2 of the way of round 2.
+    run = leading(federation, window=3, lost=lambda s, t, r: s == 1 and r == 3).run(4)
+    assert run.merges[0].details["answer"] == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "counts"),
+    [
+        ({}, True, True),
+        ({}, False, False),  # in use again, but the step was made before
+        ({"excluded": True}, True, False),
+        ({"told": True}, True, False),
+    ],
+)
+def test_only_an_edge_in_use_at_both_ends_owes_an_answer(now, before, counts):
+    edge = Edge(weight=0.5, was_live=before, came=1.0, owed=2.0, **now)
+    after = edge.answered(came=0.6, apart=0.8)
+    assert (after.came, after.owed) == pytest.approx((1.6, 2.4) if counts else (1.0, 2.0))
+
+
+def test_a_new_window_begins_with_nothing(federation):
+    run = pair(federation, Gpd())
+    run.run(11)
+    edge = run.states[0].record.edges[1]
+    assert (edge.came, edge.owed) == (0, 0)
+
+
+def test_who_is_cut_off_cannot_be_asked(federation):
+    deaf = {"hostile": (1,), "follows": LocalOnly(), "lie": lambda f, s, t: f.starts[s]}
+    run = pair(federation, Gpd(), **deaf)
+    run.run(11 + 50)  # the second check
+    assert not isnan(run.merges[0].details["chi"][0])
+    assert isnan(run.merges[0].details["answer"][0])
+
+
+def test_nobody_is_asked_where_models_are_not_mixed(federation):
+    run = pair(federation, Gpd(wire="own_gradient", detector=DEAF_ALONE))
+    assert isnan(answer(run, rounds=10))
+    assert run.excluded(0) == set()
+
+
+def test_on_a_ring_with_unlike_data_only_the_answer_tells(federation):
+    hostile, graph = (0, 5), nx.cycle_graph(12)
+    others = {"graph": graph, "p": 400, "noise": 3.0, "spread": 1.0, "hostile": hostile}
+    lie = {"follows": LocalOnly(), "lie": lambda f, sender, target: f.starts[sender]}
+    run = federation(Gpd(), **others, **lie).run(11)
+    assert not run.missed()
+    assert not run.wrongly()
+    blind = federation(Gpd(detector=replace(Consistency(), deaf=None)), **others, **lie).run(11)
+    assert blind.missed()
+    honest = federation(Gpd(detector=DEAF_ALONE), **{**others, "hostile": ()}).run(161)
+    assert not honest.wrongly()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4])
+def test_who_loses_messages_is_not_taken_for_deaf(federation, share):
+    def lost(sender, target, round_):
+        rng = torch.Generator().manual_seed(10_000 * round_ + 100 * sender + target)
+        return float(torch.rand(1, generator=rng)) < share
+
+    run = federation(
+        Gpd(detector=DEAF_ALONE), graph=nx.cycle_graph(12), p=400, noise=3.0, lost=lost
+    )
+    for _ in range(161):
+        run.step()
+        assert not run.wrongly()
