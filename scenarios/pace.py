@@ -1,7 +1,6 @@
 """What the protocol asks of the rest of a scenario, and what each peer gives to a neighbour."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from actors.protocols.gossip import Gossip
 from actors.protocols.pairwise import Pairwise
@@ -13,7 +12,6 @@ from graphs.varying import VARYING
 from p2pfl.defenses import Gpd
 from p2pfl.defenses.gpd_detectors import Consistency
 from p2pfl.errors import ScenarioError
-from p2pfl.types import Defense
 from scenarios.schema import Scenario
 from scenarios.timing import Timing
 
@@ -30,7 +28,7 @@ def check_pace(scenario: Scenario, graph: Graph) -> None:
     protocol, topology = scenario.protocol, scenario.topology
     by_rounds = isinstance(topology, VARYING) and topology.every_s is None
     if isinstance(protocol, Rounds):
-        _check_answers(scenario.defense, graph)
+        _check_answers(scenario, graph)
         if scenario.rounds is None and (by_rounds or scenario.availability.dropout):
             what = "a topology that varies by rounds" if by_rounds else "availability.dropout"
             raise ScenarioError(f"{what} is known beforehand for each round: give rounds as well")
@@ -49,17 +47,19 @@ def check_pace(scenario: Scenario, graph: Graph) -> None:
     _check_wire(scenario, protocol)
 
 
-def _check_answers(defense: Defense[Any], graph: Graph) -> None:
+def _check_answers(scenario: Scenario, graph: Graph) -> None:
     """GPD asks whether a neighbour mixes what it hears: then it must hear the peer."""
+    defense = scenario.defense
     judge = defense.judge if isinstance(defense, Gpd) else None
     if not isinstance(judge, Consistency) or judge.deaf is None or not graph.is_directed():
         return
+    varies = isinstance(scenario.topology, VARYING)
     for sender, target in graph.edges:
-        if not graph.has_edge(target, sender):
+        if varies or not graph.has_edge(target, sender):
             raise ScenarioError(
-                f"defense.detector: peer {target} hears peer {sender}, which does not hear it, and "
-                "would take it for one who does not mix: on such a graph give "
-                "{kind: consistency, deaf: null}"
+                f"defense.detector: peer {target} hears peer {sender}, which does not hear it"
+                f"{' in the same round' * varies}, and would take it for one who does not mix: on "
+                "such a graph give {kind: consistency, deaf: null}"
             )
 
 

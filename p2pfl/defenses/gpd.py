@@ -23,6 +23,12 @@ The form built here, for peer i with model w_i, start w_0 and local step g_i (in
     dies, R_ij leaves y_i whole, and nothing of j is left in later steps: the sum of y over benign
     peers is that of g again, exactly.
 
+Whether a neighbour mixes, it shows itself, on any data: one that does comes nearer in each round by
+    a_ij of the way w_i - w_j between the two models. Its answer is the sum of the inner products of
+    its steps with that way, over what they would be if it did nothing else. It is about 0 for who
+    sends what it learned alone, above 1 for the benign, as others pull the same way. It is not
+    asked of late messages, of peers that go their own pace, nor where no models are mixed.
+
 Where peers go their own pace (``gossip``, ``pairwise``; our reading as well):
     Rounds of two peers cannot be compared, and what a message claims of its round is not looked at.
     A round is one of the peer's own merges: windows, pauses and the memory count these. A message
@@ -48,11 +54,13 @@ Where peers go their own pace (``gossip``, ``pairwise``; our reading as well):
     apart as peers seldom hear one another.
 
 Limits:
-    A neighbour that does not mix is found on any graph and any data; one that trains on poisoned
-    data and mixes as it should is seen by its pull alone, and only where benign data are like; one
-    that sends a step or so in the wrong direction is not seen at all. ``wire: own_gradient`` would
-    show gradients; but without a mix of models peers drift apart (on iid MNIST 35 % accuracy after
-    60 rounds, with models 77 %), and on unlike data the benign look as hostile.
+    Who trains on poisoned data and mixes as it should is seen by its pull alone, and only where
+    benign data are like; who sends a step or so in the wrong direction is not seen at all. Who
+    knows of the answer and will not mix passes with fresh noise of half its distance in each
+    message. A peer whose own messages never arrive takes its neighbours for deaf.
+    ``wire: own_gradient`` would show gradients; but without a mix of models peers drift apart (on
+    iid MNIST 35 % accuracy after 60 rounds, with models 77 %), and on unlike data the benign look
+    as hostile.
     A step is added behind the mix, so a peer's model holds its last mini-batch unmixed. While that
     is most of its error, D-PSGD is no better than training alone, even with nobody hostile:
     Fashion-MNIST, cnn, iid, 200 rounds of one mini-batch: 66.3 % among benign peers, 66.2 alone,
@@ -198,9 +206,10 @@ class Gpd(PeerDefense):
         statistics are averaged by the same weights.
 
         Details, per row: ``recorded`` |H_ij|, whether the edge is ``live``, its ``inflow`` |R_ij|;
-        in rounds with a check also what it looked at, ``chi``, ``ratio``, ``cosine`` and ``pull``,
-        not a number for whom too little is known of. Norms are those of sketches. Notes: how many
-        edges are ``live``, ``excluded`` here or ``told`` to be, and whether there was a ``check``.
+        in rounds with a check also what it looked at, ``chi``, ``ratio``, ``cosine``, ``pull`` and
+        ``answer``, not a number for whom too little is known of. Norms are those of sketches.
+        Notes: how many edges are ``live``, ``excluded`` here or ``told`` to be, and whether there
+        was a ``check``.
 
         Cost:
             Time O(m p) for the mix and O(m s) for the record. The state holds the messages of the

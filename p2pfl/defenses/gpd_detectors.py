@@ -54,7 +54,7 @@ class Consistency(Judge):
     tau_gap_first: float = 0.45
     """... if it is above this, at the first check, > 0 ..."""
     tau_gap: float = 0.3
-    """... or above this, at later ones, > 0, unless they give their whole answer: among few
+    """... or above this, at later ones, > 0, unless their answer is 1 or more: among few
     neighbours, on unlike data or where messages are lost, benign ones make such gaps."""
     shrunk: float = 0.4
     """A ratio below this is suspect, >= 0: inner product manipulation, free riders."""
@@ -69,7 +69,8 @@ class Consistency(Judge):
     where benign data are like."""
     deaf: float | None = 0.5
     """An answer below this is suspect: who does not mix what it receives, whatever its data. Null:
-    nobody is, as it has to be where a neighbour need not hear this peer (a directed graph)."""
+    nobody is, as it has to be where a neighbour need not hear this peer (a directed graph). Without
+    effect where nobody is asked: with own gradients, and of peers that go their own pace."""
     kind: Literal["consistency"] = "consistency"
 
     def __post_init__(self) -> None:

@@ -23,6 +23,8 @@ class Edge(NamedTuple):
     """q_ij: the squared differences to the own gradients, summed over this window."""
     seen: int = 0
     """Rounds of this window that are known."""
+    used: int = 0
+    """Those of them in which the edge was in use."""
     came: float = 0.0
     """Inner products of its steps with the way from it to this peer, summed over this window."""
     owed: float = 0.0
@@ -33,8 +35,8 @@ class Edge(NamedTuple):
     """Whether this peer has cut the edge."""
     told: bool = False
     """Whether the neighbour's newest message says that it has."""
-    was_live: bool = False
-    """Whether the edge was in use when the neighbour was last heard."""
+    owes: float = 0.0
+    """Weight with which it mixes what this peer sent when it was last heard; 0: not at all."""
     clean: int = 0
     """Checks in a row at which it looked benign while it was excluded."""
     readmitted: int = 0
@@ -44,18 +46,24 @@ class Edge(NamedTuple):
         """Whether the edge is in use."""
         return not (self.excluded or self.told)
 
+    @property
+    def judged(self) -> bool:
+        """Whether a check concerns it: while the edge is in use, and if it was for half of the
+        window. A notice just before a check saves nobody."""
+        return not self.excluded and (not self.told or 2 * self.used >= max(1, self.seen))
+
     def unseen(self) -> "Edge":
         """At the end of a window."""
-        return self._replace(since=None, energy=0.0, seen=0, came=0.0, owed=0.0)
+        return self._replace(since=None, energy=0.0, seen=0, used=0, came=0.0, owed=0.0)
 
     def answered(self, came: float, apart: float) -> "Edge":
-        """With what its steps since it was last heard say of its mixing, if both ends mixed then.
+        """With what its steps since it was last heard say of its mixing, if it was to mix.
 
         One mix is owed, however long that was: it may have heard as little of this peer.
         """
-        if not (self.live and self.was_live):
+        if self.excluded or not self.owes:
             return self
-        return self._replace(came=self.came + came, owed=self.owed + self.weight * apart)
+        return self._replace(came=self.came + came, owed=self.owed + self.owes * apart)
 
 
 class Own(NamedTuple):
@@ -90,7 +98,7 @@ class News(NamedTuple):
     came: Sequence[float]
     """Inner products of the new ones with H_ii - H_ij of before, the way to this peer."""
     apart: Sequence[float]
-    """The squared length of that way; 0 where senders mix no models."""
+    """The squared length of that way; both are 0 of whom it is not asked whether it mixes."""
 
 
 class Record(NamedTuple):
@@ -148,6 +156,10 @@ class Record(NamedTuple):
         """Neighbours whose edges are in use."""
         return {sender for sender, edge in self.edges.items() if edge.live}
 
+    def judged(self) -> set[int]:
+        """Neighbours whom a check concerns."""
+        return {sender for sender, edge in self.edges.items() if edge.judged}
+
     def sums_of(self, senders: Sequence[int]) -> Sketch:
         """(m, s) all gradients of some neighbours."""
         return self._of(self.sums, senders)
@@ -199,7 +211,9 @@ class Record(NamedTuple):
     ) -> News:
         """Of usable messages that bring the sums (m, s) up to these rounds.
 
-        With ``mixing``, who lives by the rules mixed this peer's model of the round before.
+        With ``mixing``, who keeps to the rules mixed this peer's model of the round before. That
+        is asked of messages of this round alone: where they are late, the neighbour hears late as
+        well, and moves towards where this peer was.
         """
         begins = [self._begin(sender) for sender in senders]
         ends = [max(round_, self.first - 1) for round_ in rounds]
@@ -208,6 +222,7 @@ class Record(NamedTuple):
         total, start = (_rows([own.total for own in some], size) for some in (now, before))
         known = self.sums_of(senders)
         sent, way = sums - known, start - known
+        asked = np.array([float(mixing and round_ == max(self.own)) for round_ in rounds])
         return News(
             senders=senders,
             rounds=rounds,
@@ -217,8 +232,8 @@ class Record(NamedTuple):
             energy=[n.energy - b.energy for b, n in zip(before, now, strict=True)],
             spans=[max(1, end - begin) for begin, end in zip(begins, ends, strict=True)],
             pull=sums - total,
-            came=dots(sent, way).tolist(),
-            apart=dots(way, way).tolist() if mixing else [0.0] * len(senders),
+            came=(dots(sent, way) * asked).tolist(),
+            apart=(dots(way, way) * asked).tolist(),
         )
 
     def news_of_a_round(
@@ -264,11 +279,13 @@ class Record(NamedTuple):
                 counted.append(k)
                 energy = edge.energy + max(0.0, news.energy[k] + excess[k] / span)
                 edge = edge.answered(news.came[k], news.apart[k])
-                edge = edge._replace(energy=energy, seen=edge.seen + span)
+                used = edge.used + span * edge.live
+                edge = edge._replace(energy=energy, seen=edge.seen + span, used=used)
             elif round_ >= self.opens:
                 opened.append(k)
                 edge = edge._replace(since=round_)
-            edges[sender] = edge._replace(newest=round_, was_live=edge.live)
+            owes = edge.weight if edge.live else 0.0
+            edges[sender] = edge._replace(newest=round_, owes=owes)
         every = range(len(news.senders))
         after = self._replace(
             edges=edges,

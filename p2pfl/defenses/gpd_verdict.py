@@ -67,7 +67,7 @@ def checked(
         most: The most readmissions of one edge.
     """
     excluded = {sender for sender in found.senders if record.edges[sender].excluded}
-    live = found.only(record.live())
+    live = found.only(record.judged())
     clean = detector.clears(found.only(excluded), live) - set(refused)
     edges = dict(record.edges)
     for sender in sorted(excluded):

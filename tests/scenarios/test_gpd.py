@@ -66,3 +66,19 @@ def test_who_cannot_hear_a_peer_is_not_asked_whether_it_mixes(loaded):
     asks_nobody = {"kind": "gpd", "detector": {"kind": "consistency", "deaf": None}}
     build(loaded(**one_way, defense=asks_nobody))
     build(loaded(**one_way, defense={"kind": "gpd"}, protocol={"kind": "gossip"}))
+    in_turn = {
+        "topology": {"kind": "one_peer_exponential", "peers": 3}
+    }  # both ways, but not at once
+    with pytest.raises(ScenarioError, match="does not hear it in the same round"):
+        build(loaded(**in_turn, defense={"kind": "gpd"}))
+
+
+def test_nobody_is_asked_whether_it_mixes_where_peers_go_their_own_pace(run_small):
+    def told(**protocol):
+        settings = {"defense": {"kind": "gpd", "first_window": 3}, "rounds": 5, **protocol}
+        rows = run_small(**settings).table("decisions")
+        return {row["quantity"] for row in rows if row["value"] not in ("", "nan")}
+
+    assert {"chi", "answer"} <= told()
+    assert told(protocol={"kind": "gossip"}) >= {"chi"}
+    assert "answer" not in told(protocol={"kind": "gossip"})

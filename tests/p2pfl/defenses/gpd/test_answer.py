@@ -1,6 +1,5 @@
 """How far a neighbour comes towards a peer, of what it would if it did nothing but mix."""
 
-from dataclasses import replace
 from math import isnan
 
 import networkx as nx
@@ -69,19 +68,11 @@ def test_one_mix_is_owed_however_long_the_neighbour_was_silent(federation):
     assert run.merges[0].details["answer"] == [2.0]
 
 
-@pytest.mark.parametrize(
-    ("now", "before", "counts"),
-    [
-        ({}, True, True),
-        ({}, False, False),  # in use again, but the step was made before
-        ({"excluded": True}, True, False),
-        ({"told": True}, True, False),
-    ],
-)
-def test_only_an_edge_in_use_at_both_ends_owes_an_answer(now, before, counts):
-    edge = Edge(weight=0.5, was_live=before, came=1.0, owed=2.0, **now)
-    after = edge.answered(came=0.6, apart=0.8)
-    assert (after.came, after.owed) == pytest.approx((1.6, 2.4) if counts else (1.0, 2.0))
+def test_what_is_owed_is_the_weight_of_the_mix_that_the_step_came_from():
+    after = Edge(weight=0.25, owes=0.5).answered(came=0.6, apart=0.8)  # the graph has changed since
+    assert (after.came, after.owed) == pytest.approx((0.6, 0.4))
+    for nothing in (Edge(weight=0.5), Edge(weight=0.5, owes=0.5, excluded=True)):
+        assert nothing.answered(came=0.6, apart=0.8) == nothing
 
 
 def test_a_new_window_begins_with_nothing(federation):
@@ -102,31 +93,60 @@ def test_who_is_cut_off_cannot_be_asked(federation):
 def test_nobody_is_asked_where_models_are_not_mixed(federation):
     run = pair(federation, Gpd(wire="own_gradient", detector=DEAF_ALONE))
     assert isnan(answer(run, rounds=10))
-    assert run.excluded(0) == set()
+
+
+def without_mixing(federation, defense, **others):
+    """Twelve peers on a ring, unlike data, of whom 0 and 5 send what they learn alone."""
+    return federation(
+        defense, graph=nx.cycle_graph(12), p=400, noise=3.0, hostile=(0, 5),
+        **{"follows": LocalOnly(), "lie": lambda f, sender, target: f.starts[sender], **others},
+    )  # fmt: skip
 
 
 def test_on_a_ring_with_unlike_data_only_the_answer_tells(federation):
-    hostile, graph = (0, 5), nx.cycle_graph(12)
-    others = {"graph": graph, "p": 400, "noise": 3.0, "spread": 1.0, "hostile": hostile}
-    lie = {"follows": LocalOnly(), "lie": lambda f, sender, target: f.starts[sender]}
-    run = federation(Gpd(), **others, **lie).run(11)
+    run = without_mixing(federation, Gpd()).run(11)
     assert not run.missed()
     assert not run.wrongly()
-    blind = federation(Gpd(detector=replace(Consistency(), deaf=None)), **others, **lie).run(11)
+    blind = without_mixing(federation, Gpd(detector=Consistency(deaf=None))).run(11)
     assert blind.missed()
-    honest = federation(Gpd(detector=DEAF_ALONE), **{**others, "hostile": ()}).run(161)
+    honest = federation(Gpd(detector=DEAF_ALONE), graph=nx.cycle_graph(12), p=400, noise=3.0).run(
+        161
+    )
     assert not honest.wrongly()
 
 
-@pytest.mark.parametrize("share", [0.2, 0.4])
-def test_who_loses_messages_is_not_taken_for_deaf(federation, share):
+@pytest.mark.parametrize("tells", [lambda r: r % 2 == 0, lambda r: r in (10, 11)])
+def test_a_notice_now_and_then_saves_nobody(federation, tells):
+    class Notices(LocalOnly):
+        def attach(self, state):
+            return {f"excludes:{peer}": 1.0 for peer in range(12)} if tells(run.round) else {}
+
+    run = without_mixing(federation, Gpd(detector=DEAF_ALONE), follows=Notices())
+    run.run(11)
+    assert not run.missed()
+    assert not run.wrongly()
+
+
+def ring(federation, **others):
+    graph, defense = nx.cycle_graph(12), Gpd(gain=0.5, detector=DEAF_ALONE)
+    return federation(defense, graph=graph, p=400, noise=3.0, **others)
+
+
+def test_who_loses_messages_is_not_taken_for_deaf(federation):
     def lost(sender, target, round_):
         rng = torch.Generator().manual_seed(10_000 * round_ + 100 * sender + target)
-        return float(torch.rand(1, generator=rng)) < share
+        return float(torch.rand(1, generator=rng)) < 0.4
 
-    run = federation(
-        Gpd(detector=DEAF_ALONE), graph=nx.cycle_graph(12), p=400, noise=3.0, lost=lost
-    )
+    run = ring(federation, lost=lost)
     for _ in range(161):
         run.step()
         assert not run.wrongly()
+
+
+def test_whose_messages_are_late_is_not_asked(federation):
+    # It moves towards where the others were.
+    run = ring(federation, late=lambda sender, target, round_: 2).run(161)
+    assert not run.wrongly()
+    mixed = ring(federation, late=lambda sender, target, round_: 2 * (sender == 3)).run(11)
+    assert [isnan(x) for x in mixed.merges[4].details["answer"]] == [True, False]
+    assert not mixed.wrongly()

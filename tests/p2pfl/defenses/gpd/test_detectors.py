@@ -149,7 +149,7 @@ def test_displaced(pull, suspects):
     assert Consistency(displaced=None).suspects(quiet) == set()
 
 
-def test_who_gives_the_whole_answer_is_not_accused_by_a_gap():
+def test_who_answers_in_full_is_not_accused_by_a_gap():
     above = evidence((0.2, 0.4, 0.4, 0.4), answer=(1.0, 0.99, 1.0, nan))
     assert Consistency().suspects(above) == {2, 4}
 
