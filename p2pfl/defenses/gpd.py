@@ -24,9 +24,9 @@ The form built here, for peer i with model w_i, start w_0 and local step g_i (in
     peers is that of g again, exactly.
 
 Whether a neighbour mixes, it shows itself, on any data: one that does comes nearer in each round by
-    a_ij of the way w_i - w_j between the two models. Its answer is the sum of the inner products of
-    its steps with that way, over what they would be if it did nothing else. It is about 0 for who
-    sends what it learned alone, above 1 for the benign, as others pull the same way. It is not
+    a_ij of the way w_i - w_j between the two models. Its answer is how far its steps go along that
+    way, summed over the rounds, over how far they would if it did nothing else. It is about 0 for
+    who sends what it learned alone, above 1 for the benign, as others pull the same way. It is not
     asked of late messages, of peers that go their own pace, nor where no models are mixed.
 
 Where peers go their own pace (``gossip``, ``pairwise``; our reading as well):

@@ -38,8 +38,8 @@ class Consistency(Judge):
     as the graph's spectral gap shrinks, so that on sparse graphs no limit on it tells well. There,
     and everywhere else, the answer does: it asks of a neighbour only that it mixes. Fashion-MNIST,
     cnn, ring, degree 4 and 8, Dirichlet 0.1, 0.3 and IID, seeds 13 to 15, who sends a model trained
-    on poisoned data: below 0.5 are 83 % of the hostile and 1.4 % of the benign edges at the first
-    check, all and 0.3 % at the second, and without attack 0.7 % and none.
+    on poisoned data: below 0.3 are 92 % of the hostile and 1.1 % of the benign edges at the first
+    check, 99 and 0.1 % at the second, and without attack 0.8 % and none.
     """
 
     tau_first: float = 0.7
@@ -54,8 +54,8 @@ class Consistency(Judge):
     tau_gap_first: float = 0.45
     """... if it is above this, at the first check, > 0 ..."""
     tau_gap: float = 0.3
-    """... or above this, at later ones, > 0, unless their answer is 1 or more: among few
-    neighbours, on unlike data or where messages are lost, benign ones make such gaps."""
+    """... or above this, at later ones, > 0, unless their answer is twice ``deaf`` or more: among
+    few neighbours, on unlike data or where messages are lost, benign ones make such gaps."""
     shrunk: float = 0.4
     """A ratio below this is suspect, >= 0: inner product manipulation, free riders."""
     opposed: float = -0.2
@@ -67,7 +67,7 @@ class Consistency(Judge):
     """... if they pull more than so many times the median below it, > 1, and at least ``peel`` of
     the largest; null: nobody is. This sees who mixes as it should and trains on poisoned data,
     where benign data are like."""
-    deaf: float | None = 0.5
+    deaf: float | None = 0.3
     """An answer below this is suspect: who does not mix what it receives, whatever its data. Null:
     nobody is, as it has to be where a neighbour need not hear this peer (a directed graph). Without
     effect where nobody is asked: with own gradients, and of peers that go their own pace."""
@@ -145,9 +145,10 @@ class Consistency(Judge):
         )
         if widest < self.gap:
             return set()
+        clear = inf if self.deaf is None else 2 * self.deaf
         rows = zip(evidence.senders, evidence.chi, evidence.answer, strict=True)
-        # Not for nan: who cannot be asked is not cleared.
-        return {s for s, chi, answer in rows if chi >= bottom and not answer >= 1}
+        # Not a number does not clear: that one cannot be asked.
+        return {s for s, chi, answer in rows if chi >= bottom and not answer >= clear}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,11 +23,12 @@ class Evidence:
     pull: tuple[float, ...]
     """Norm of the mean distance between the neighbour's model and the own, over the rounds."""
     answer: tuple[float, ...]
-    """How far the neighbour came towards this peer, of what it would if it did nothing but mix:
-    the sum over rounds of <m_j(t + 1), H_ii(t) - H_ij(t)>, over that of a_ij |H_ii(t) - H_ij(t)|^2
-    for its gradients m_j. Above 1 by what others have in common with this peer; about 0 for who
-    moves as if this peer were not there. Not a number where nothing is owed: the edge is cut, the
-    models are equal, or models are not mixed."""
+    """How far the neighbour came towards this peer, of what it would if it did nothing but mix: the
+    sum over rounds of <m_j(t + 1), d(t)> / |d(t)|, over that of a_ij |d(t)|, for its gradients m_j
+    and the way d = H_ii - H_ij. Lengths and not squares, so that one far round does not outweigh
+    the others. Above 1 by what others have in common with this peer; about 0 for who moves as if
+    this peer were not there. Not a number where nothing is owed: the edge is cut, the models are
+    equal, or models are not mixed."""
     off: Sketch
     """(n, s) the sums D, sketched."""
     first: bool

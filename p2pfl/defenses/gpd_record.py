@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2pfl.defenses.sketch import Sketch, dots
+from p2pfl.defenses.sketch import Sketch, dots, norms
 
 
 class Edge(NamedTuple):
@@ -26,9 +26,9 @@ class Edge(NamedTuple):
     used: int = 0
     """Those of them in which the edge was in use."""
     came: float = 0.0
-    """Inner products of its steps with the way from it to this peer, summed over this window."""
+    """How far its steps brought it along the way to this peer, summed over this window."""
     owed: float = 0.0
-    """What they would be if it did nothing but mix."""
+    """How far they would have if it did nothing but mix."""
     weight: float = 0.0
     """Its share in the mix."""
     excluded: bool = False
@@ -96,9 +96,9 @@ class News(NamedTuple):
     pull: Sketch
     """(m, s) how far the sender's model is behind the peer's in that round: H_ij - H_ii."""
     came: Sequence[float]
-    """Inner products of the new ones with H_ii - H_ij of before, the way to this peer."""
+    """How far they go along the way to this peer, H_ii - H_ij of before."""
     apart: Sequence[float]
-    """The squared length of that way; both are 0 of whom it is not asked whether it mixes."""
+    """The length of that way; both are 0 of whom it is not asked whether it mixes."""
 
 
 class Record(NamedTuple):
@@ -223,6 +223,8 @@ class Record(NamedTuple):
         known = self.sums_of(senders)
         sent, way = sums - known, start - known
         asked = np.array([float(mixing and round_ == max(self.own)) for round_ in rounds])
+        apart = norms(way) * asked
+        came = np.divide(dots(sent, way), apart, out=np.zeros_like(apart), where=apart > 0)
         return News(
             senders=senders,
             rounds=rounds,
@@ -232,8 +234,8 @@ class Record(NamedTuple):
             energy=[n.energy - b.energy for b, n in zip(before, now, strict=True)],
             spans=[max(1, end - begin) for begin, end in zip(begins, ends, strict=True)],
             pull=sums - total,
-            came=(dots(sent, way) * asked).tolist(),
-            apart=(dots(way, way) * asked).tolist(),
+            came=came.tolist(),
+            apart=apart.tolist(),
         )
 
     def news_of_a_round(

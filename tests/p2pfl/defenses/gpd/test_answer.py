@@ -127,6 +127,15 @@ def test_a_notice_now_and_then_saves_nobody(federation, tells):
     assert not run.wrongly()
 
 
+def test_one_round_in_which_it_comes_back_from_afar_saves_nobody(federation):
+    def lie(run, sender, target):
+        away = run.starts[sender] - run.starts[target]
+        return run.starts[sender] + away * (run.round == 6)
+
+    run = without_mixing(federation, Gpd(detector=DEAF_ALONE), lie=lie).run(11)
+    assert not run.missed()
+
+
 def ring(federation, **others):
     graph, defense = nx.cycle_graph(12), Gpd(gain=0.5, detector=DEAF_ALONE)
     return federation(defense, graph=graph, p=400, noise=3.0, **others)

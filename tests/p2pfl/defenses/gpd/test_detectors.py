@@ -150,17 +150,18 @@ def test_displaced(pull, suspects):
 
 
 def test_who_answers_in_full_is_not_accused_by_a_gap():
-    above = evidence((0.2, 0.4, 0.4, 0.4), answer=(1.0, 0.99, 1.0, nan))
+    above = evidence((0.2, 0.4, 0.4, 0.4), answer=(1.0, 0.59, 0.6, nan))
     assert Consistency().suspects(above) == {2, 4}
+    assert Consistency(deaf=None).suspects(above) == {2, 3, 4}
 
 
 @pytest.mark.parametrize(
     ("answer", "suspects"),
     [
-        ((0.49, 0.5, 2.0), {1}),
+        ((0.29, 0.3, 2.0), {1}),
         ((-3.0, 0.0, 0.1), {1, 2, 3}),  # it needs nobody to compare with
         ((nan, 1.0), set()),  # nothing is owed, nothing is known
-        ((0.4,), {1}),
+        ((0.2,), {1}),
     ],
 )
 def test_who_does_not_mix(answer, suspects):
