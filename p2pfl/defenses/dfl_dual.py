@@ -75,8 +75,9 @@ class DflDual(PeerDefense):
     """
 
     alpha: float | Literal["auto"] = "auto"
-    """Weight of the model domain, >= 0. auto: from the peer's first neighbourhoods, hostile or not;
-    see ``dual_domains.measured``. `p2pfl calibrate` finds it in rounds without adversaries."""
+    """Weight of the model domain, >= 0. auto: from who is nearest in the peer's first
+    neighbourhoods; see ``dual_domains.measured``. `p2pfl calibrate` finds it in rounds without
+    adversaries."""
     c1: float | Literal["auto"] = "auto"
     """Bound on the distance of two models, > 0, well above those of benign ones. auto: as alpha."""
     settle: int = 2

@@ -180,9 +180,9 @@ def test_scales_are_learned_in_the_first_rounds_with_neighbours_and_kept(view_of
     defense = DflDual()
     _, state = merged(defense, neighbourhood(OWN, []))
     first, state = merged(defense, view_of(OWN, [NEAR, FAR], [1.0, 10.0]), state)
-    # E = 1, 30, 31 and W = 1, 10, 9: alpha = 5 * 9 / 30; W + alpha E = 2.5, 55, 55.5.
-    assert state == (1.5, 550.0, 1)
-    assert (first.notes["alpha"], first.notes["c1"]) == (1.5, 550.0)
+    # From the peer E = 1, 30 and W = 1, 10: alpha = 5 * 1 / 1; W + alpha E = 6, 160.
+    assert state == (5.0, 60.0, 1)
+    assert (first.notes["alpha"], first.notes["c1"]) == (5.0, 60.0)
     second, state = merged(defense, view_of(OWN, [NEAR], [6.0]), state)
     assert state == (30.0, 360.0, 2)
     assert second.notes["alpha"] == 30.0
@@ -193,17 +193,17 @@ def test_scales_are_learned_in_the_first_rounds_with_neighbours_and_kept(view_of
 
 def test_what_is_given_is_not_learned(view_of):
     view = view_of(OWN, [NEAR, FAR], [1.0, 10.0])
-    assert merged(DflDual(c1=9.0), view)[1] == (1.5, 9.0, 1)
-    assert merged(DflDual(alpha=1.0), view)[1] == (1.0, 400.0, 1)
+    assert merged(DflDual(c1=9.0), view)[1] == (5.0, 9.0, 1)
+    assert merged(DflDual(alpha=1.0), view)[1] == (1.0, 20.0, 1)
     assert DflDual(**GIVEN).init(5) == Scales(2.0, 65.0)
 
 
 def test_ablations_have_scales_of_their_own(view_of):
     view = view_of(OWN, [NEAR, FAR], [1.0, 10.0])
-    assert merged(DflDual(without="model_domain"), view)[1] == (0.0, 90.0, 1)
-    assert merged(DflDual(without="model_domain", alpha=7.0), view)[1] == (0.0, 90.0, 1)
-    assert merged(DflDual(without="data_domain"), view)[1] == (1.0, 300.0, 1)
-    assert merged(DflDual(without="data_domain", alpha=2.0), view)[1] == (2.0, 600.0, 1)
+    assert merged(DflDual(without="model_domain"), view)[1] == (0.0, 10.0, 1)
+    assert merged(DflDual(without="model_domain", alpha=7.0), view)[1] == (0.0, 10.0, 1)
+    assert merged(DflDual(without="data_domain"), view)[1] == (1.0, 10.0, 1)
+    assert merged(DflDual(without="data_domain", alpha=2.0), view)[1] == (2.0, 20.0, 1)
     assert merged(DflDual(without="trust"), view)[1] == merged(DflDual(), view)[1]
 
 

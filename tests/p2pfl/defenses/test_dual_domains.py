@@ -79,10 +79,20 @@ def test_where_nothing_tells_the_scales_they_are_one_for_now():
 
 
 def test_the_scales_by_hand():
-    models = symmetric(3, [1.0, 2.0, 6.0])
-    data = symmetric(3, [10.0, 40.0, 30.0])
-    # alpha = 5 * 30 / 2 = 75; W + alpha E = 85, 190, 480.
-    assert measured(models, data, UNKNOWN) == (75.0, 1900.0)
+    # Of five neighbours the second nearest, whatever lies between others.
+    models = symmetric(6, [1.0, 50.0, 2.0, 60.0, 70.0] + [1e9] * 10)
+    data = symmetric(6, [10.0, 8.0, 12.0, 90.0, 95.0] + [1e9] * 10)
+    # alpha = 5 * 10 / 2 = 25; W + alpha E = 35, 1258, 62, 1590, 1845.
+    assert measured(models, data, UNKNOWN) == (25.0, 620.0)
+
+
+def test_most_neighbours_may_be_as_far_as_they_like():
+    near, far = [1.0, 1.1], [1e300, np.inf, np.inf]
+    models = symmetric(6, near + far + [1.0] * 10)
+    data = symmetric(6, [10.0, 10.0] + far + [1.0] * 10)
+    alpha, c1 = measured(models, data, UNKNOWN)
+    assert alpha == pytest.approx(50 / 1.1)
+    assert c1 == pytest.approx(600)
 
 
 def test_what_is_given_wins():
