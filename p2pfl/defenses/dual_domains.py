@@ -98,8 +98,9 @@ def measured(
     In a neighbourhood without adversaries this is what the scales should be. Of one with them the
     nearest are benign, as long as a quarter of it is: with six of ten hostile alpha is 0.96 to 1.06
     and c1 1.00 to 1.11 times what the benign alone would give (three models, flipped labels and
-    the Krum attack, rounds 1 to 10, the middle one of the four peers). Medians over all pairs made alpha a fortieth and c1 the double
-    under the Krum attack on a cnn: then one very far model hides two that are far.
+    the Krum attack, rounds 1 to 10, the middle one of the four peers). Medians over
+    all pairs made alpha a fortieth and c1 the double under the Krum attack on a cnn: then one very
+    far model hides two that are far.
     """
     alpha, c1, _ = given
     if alpha is None:
