@@ -34,11 +34,11 @@ Where peers go their own pace (``gossip``, ``pairwise``; the paper has rounds on
     Seen on digits, with scales from medians over all pairs (one seed, four benign of ten on two
     rings, six flip labels, eight rounds; the share of hostile and benign messages flagged): under
     rounds 1 and 0, accuracy 0.902 (alone 0.838); under gossip 1 and 0.33, accuracy 0.896; with a
-    spread of 0.4 in speed 0.97 and 0.16, 0.883; with a fanout of 3 as well 0.94 and 0.09, 0.874. So it still keeps the hostile out, and
-    pays with benign messages of other rounds than its own. Under pairwise nobody who flips labels
-    is flagged, adversaries have a fifth of the weight, and accuracy is 0.673, below training
-    alone: it does not hold there. If signs are flipped, ``if_trusted`` flags 11 of 12 hostile
-    edges and no benign one, with accuracy 0.871.
+    spread of 0.4 in speed 0.97 and 0.16, 0.883; with a fanout of 3 as well 0.94 and 0.09, 0.874. So
+    it still keeps the hostile out, and pays with benign messages of other rounds than its own.
+    Under pairwise nobody who flips labels is flagged, adversaries have a fifth of the weight, and
+    accuracy is 0.673, below training alone: it does not hold there. If signs are flipped,
+    ``if_trusted`` flags 11 of 12 hostile edges and no benign one, with accuracy 0.871.
 """
 
 from collections.abc import Sequence
