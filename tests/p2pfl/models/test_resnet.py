@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from p2pfl.models import ResNet10, ResNet18, build_model
-from p2pfl.models.resnet import _BatchNorm
+from p2pfl.models.resnet import _BatchNorm, _Block
 
 DIGITS = (1, 8, 8)
 
@@ -84,3 +84,14 @@ def test_one_value_per_channel_is_normalised_by_the_running_statistics():
     torch.testing.assert_close(norm.weight.grad, torch.tensor([2.0, 3.0]), atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm2d(2)(inputs)
+
+
+@pytest.mark.parametrize("side", [1, 5, 8])
+def test_the_shortcut_of_a_block_that_halves_is_a_1x1_convolution_of_stride_two(side):
+    block = _Block(4, 8, 2, "group")
+    inputs = torch.randn(3, 4, side, side, generator=torch.Generator().manual_seed(1))
+    for parameter in block.convolutions.parameters():
+        nn.init.zeros_(parameter)
+    convolution, norm = block.shortcut
+    strided = nn.functional.conv2d(inputs, convolution.weight, stride=2)
+    torch.testing.assert_close(block(inputs), norm(strided).relu())
