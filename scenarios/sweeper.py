@@ -16,9 +16,10 @@ from typing import Any
 import psutil
 
 from p2pfl.data import load_dataset
-from p2pfl.errors import ScenarioError
+from p2pfl.errors import ScenarioError, SnapshotError
 from scenarios.build import build
 from scenarios.covariates import covariates_of
+from scenarios.finished import Record, Status
 from scenarios.loader import Draft, Loaded, dump
 from scenarios.methods import Equality
 from scenarios.report.side_by_side import draw_comparison
@@ -77,7 +78,7 @@ def run_sweep(
         try:
             for future in as_completed(futures):
                 over(futures[future], future.result())
-        except BaseException:  # do not wait for cells that run: they start anew next time
+        except BaseException:  # do not wait for cells that run: they go on next time
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
                 worker.kill()
@@ -139,20 +140,42 @@ def require_equal(sweep: Sweep, data: Path | None) -> None:
 
 
 def run_cell(cell: Cell, data: Path | None) -> dict[str, Any]:
-    """Run one cell into its folder, from nothing. Gives its summary, or what went wrong."""
+    """Run one cell into its folder. Gives its summary, or what went wrong.
+
+    One that was killed or interrupted goes on from its newest snapshot; one that failed, or of
+    which nothing can be gone on from, runs from nothing.
+    """
     from scenarios.runner import run
 
-    shutil.rmtree(cell.folder, ignore_errors=True)
     try:
-        summary = dict(run(cell.loaded, out=cell.folder, data=data, picture=False).summary)
+        record = _gone_on_with(cell, data)
+        if record is None:
+            shutil.rmtree(cell.folder, ignore_errors=True)
+            record = run(cell.loaded, out=cell.folder, data=data, picture=False)
         covariates_of(cell.folder)  # here, beside other cells, and not one after the other
-        return summary
+        return dict(record.summary)
     except Exception as error:  # one cell's failure is a result of the sweep
         return {"status": "failed", "error": f"{type(error).__name__}: {error}"}
 
 
+def _gone_on_with(cell: Cell, data: Path | None) -> Record | None:
+    """What became of a cell that was stopped on its way; None if it is none, or cannot go on."""
+    from scenarios.runner import resume
+
+    if _earlier(cell, "running", "interrupted") is None:
+        return None
+    with suppress(ScenarioError, SnapshotError):  # such as a snapshot of another version
+        return resume(cell.folder, data=data, picture=False)
+    return None
+
+
 def _finished(cell: Cell) -> dict[str, Any] | None:
-    """The summary of a cell that ran to its end as the same scenario, with the same files."""
+    """The summary of a cell that ran to its end."""
+    return _earlier(cell, "done")
+
+
+def _earlier(cell: Cell, *statuses: Status) -> dict[str, Any] | None:
+    """What a cell's folder says of a run of the same scenario with the same files, so ended."""
     from scenarios.folder import sources
 
     loaded = cell.loaded
@@ -163,7 +186,7 @@ def _finished(cell: Cell) -> dict[str, Any] | None:
             same &= (cell.folder / name).read_bytes() == (loaded.folder / name).read_bytes()
     except (OSError, ValueError):
         return None
-    return summary if same and summary["status"] == "done" else None
+    return summary if same and summary["status"] in statuses else None
 
 
 def _says_the_same(path: Path, loaded: Loaded) -> bool:

@@ -29,7 +29,8 @@ def sweep(
 ) -> None:
     """Run every combination of a scenario's `sweep` section, and show the table.
 
-    Called again, it goes on where it was: finished cells are skipped.
+    Called again, it goes on where it was: finished cells are skipped, and what was stopped on its
+    way goes on from its last snapshot.
 
     With a section `compare`, each of its methods too, side by side: a table and a picture.
     """
