@@ -20,7 +20,7 @@ class PeerActor:
 
     If its process dies, Ray starts another in its place, which holds nobody and never starts: it
     answers every task with ``Lost``, those that were under way too. So those who wait for a result
-    of it get on; Ray may take half a minute until its queue is in order again.
+    of it get on; Ray takes some seconds until its queue is in order again.
     """
 
     def __init__(self) -> None:

@@ -23,6 +23,15 @@ from actors.resources import gpu_share
 from actors.travel import shares
 from p2pfl.errors import PeerLost, RunError
 
+_SETTINGS = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # What a lost process leaves undone is told once, by the run: not each of its results too.
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+    # Who replaces a lost process waits so long (by itself for 30 s) for tasks that died with it.
+    "RAY_actor_scheduling_queue_max_reorder_wait_seconds": "5",
+}
+
 
 class Place(NamedTuple):
     """Where an actor is to be."""
@@ -117,8 +126,8 @@ def start_ray() -> None:
     No other: Ray by itself would join whatever cluster was last started on this machine, and
     die with it.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     on_terminate = signal.getsignal(signal.SIGTERM)
     cluster = os.environ.get("RAY_ADDRESS")
     if not cluster:

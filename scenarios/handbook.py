@@ -167,8 +167,9 @@ def _row(cls: type, field: Field[Any]) -> list[str]:
 
 def _default(annotation: Any, value: Any) -> str:
     """A default as one would write it: of a variant that has none but its own, the kind alone."""
-    if is_dataclass(value) and value == _bare(type(value)):
-        kind = kind_of(type(value))
+    cls: type = type(value)
+    if is_dataclass(value) and value == _bare(cls):
+        kind = kind_of(cls)
         return "{}" if kind is None else f"{{kind: {kind}}}"
     return _flow(plain(annotation, value, FAMILIES))
 

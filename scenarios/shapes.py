@@ -22,7 +22,7 @@ class Variants:
     family: Family | None
     """Set where a user's own may stand there too."""
 
-    def kinds(self) -> dict[str, type]:
+    def kinds(self) -> Mapping[str, type]:
         """Those that have a kind, by it."""
         return kinds(self.classes)
 

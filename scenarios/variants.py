@@ -6,7 +6,9 @@ A family is the tuple that its package exports. ``{kind: krum, f: 1}`` names one
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from inspect import isclass
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +16,7 @@ from types import ModuleType
 from p2pfl.errors import ScenarioError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: quick to look up by
 class Family:
     """The variants that may stand in one place of a scenario."""
 
@@ -26,7 +28,7 @@ class Family:
     open: bool = True
     """Whether ``use`` is accepted."""
 
-    def kinds(self) -> dict[str, type]:
+    def kinds(self) -> Mapping[str, type]:
         """The variants by the name that a scenario uses."""
         return kinds(self.variants)
 
@@ -39,6 +41,7 @@ class Family:
         return sorted(wanted - {*dir(own), *(field.name for field in fields(own))})
 
 
+@cache
 def kind_of(variant: type) -> str | None:
     """The name of a variant: the default of its field ``kind``. None for plain settings."""
     if is_dataclass(variant):
@@ -48,7 +51,8 @@ def kind_of(variant: type) -> str | None:
     return None
 
 
-def kinds(variants: tuple[type, ...]) -> dict[str, type]:
+@cache
+def kinds(variants: tuple[type, ...]) -> Mapping[str, type]:
     """Variants by kind, in their order. Plain settings have none and are left out."""
     return {kind: v for v in variants if (kind := kind_of(v)) is not None}
 
@@ -60,7 +64,8 @@ def reference_to(variant: type) -> str:
 
 def name_of(variant: object) -> str:
     """What a report calls a variant: its kind, or the reference of a user's own."""
-    return kind_of(type(variant)) or reference_to(type(variant))
+    cls: type = type(variant)
+    return kind_of(cls) or reference_to(cls)
 
 
 def load_use(reference: str, folder: Path) -> type:

@@ -55,9 +55,11 @@ def record_of(folder):
     [
         ("rounds", "inline"),
         pytest.param("rounds", "ray", marks=pytest.mark.ray),
-        ("gossip", "inline"),
-        ("pairwise", "inline"),
-        ("server", "inline"),
+        # What is stored of the others, test_survival.py kills in this process.
+        *(
+            pytest.param(kind, "inline", marks=pytest.mark.whole)
+            for kind in ("gossip", "pairwise", "server")
+        ),
     ],
 )
 def test_a_killed_program_goes_on_from_the_command_line(
@@ -86,7 +88,15 @@ def test_a_killed_program_goes_on_from_the_command_line(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("kind", ["rounds", "gossip", "pairwise", "server"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "rounds",
+        pytest.param("gossip", marks=pytest.mark.whole),
+        pytest.param("pairwise", marks=pytest.mark.whole),
+        "server",
+    ],
+)
 def test_killed_actors_are_replaced_and_no_byte_moves(kind, lively, outcome, tmp_path, monkeypatch):
     expected = outcome(
         run(lively(kind, runtime=NEVER, rounds=8), out=tmp_path / "whole", picture=False)
