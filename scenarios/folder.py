@@ -13,13 +13,12 @@ from shutil import copyfile
 import networkx as nx
 import psutil
 import torch
-from ruamel.yaml import YAML
 
 from graphs.types import Graph
 from p2pfl.errors import ScenarioError
 from scenarios.build import Experiment
 from scenarios.files import replace_file
-from scenarios.loader import Loaded, dump
+from scenarios.loader import Loaded, tree_of
 from scenarios.variants import name_of
 
 LIBRARIES = ("torch", "numpy", "scipy", "networkx", "scikit-learn", "ray", "p2pfl-emulator")
@@ -67,8 +66,8 @@ def sources(loaded: Loaded) -> list[str]:
 
     What it names by an absolute path is found there again.
     """
-    tree = YAML(typ="safe", pure=True).load(dump(loaded.scenario))
-    relative = (name for name in _named(tree) if not Path(name).is_absolute())
+    named = _named(tree_of(loaded.scenario))
+    relative = (name for name in named if not Path(name).is_absolute())
     paths = ((name, (loaded.folder / name).resolve()) for name in relative)
     below = loaded.folder.resolve()
     return [name for name, path in paths if path.is_file() and path.is_relative_to(below)]
