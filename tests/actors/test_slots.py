@@ -11,6 +11,7 @@ from actors.slots import Slots
 
 CHILD = """
 import os, sys
+sys.modules["p2pfl.quick_torch"] = sys  # torch would be most of what a child does
 from actors.slots import Slots
 
 name, slots, pipe = sys.argv[1], Slots(int(sys.argv[2])), int(sys.argv[3])
