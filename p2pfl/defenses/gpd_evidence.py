@@ -32,7 +32,7 @@ class Evidence:
     off: Sketch
     """(n, s) the sums D, sketched."""
     first: bool
-    """Whether this is the first check."""
+    """Whether the window is a short one, as that of the first check."""
 
     @classmethod
     def of(

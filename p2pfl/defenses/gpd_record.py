@@ -40,6 +40,8 @@ class Edge(NamedTuple):
     clean: int = 0
     """Checks in a row at which it looked benign while it was excluded."""
     readmitted: int = 0
+    appeals: int = 0
+    """Times that it was taken back because it excludes others itself."""
 
     @property
     def live(self) -> bool:
@@ -122,6 +124,8 @@ class Record(NamedTuple):
     """Round of the next check, if enough is known by then."""
     length: int
     """Rounds of a window up to it."""
+    short: bool = True
+    """Whether that is a short window, as the first."""
     checks: int = 0
     age: int = 0
     """The largest age of a message so far, in rounds."""

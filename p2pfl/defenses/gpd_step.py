@@ -14,7 +14,14 @@ from p2pfl.defenses.gpd_flows import Flow, added, mixed, settled
 from p2pfl.defenses.gpd_memory import Memory
 from p2pfl.defenses.gpd_record import Record
 from p2pfl.defenses.gpd_state import GpdState
-from p2pfl.defenses.gpd_verdict import checked, evidence, excluding, is_due, next_window
+from p2pfl.defenses.gpd_verdict import (
+    appealed,
+    checked,
+    evidence,
+    excluding,
+    is_due,
+    next_window,
+)
 from p2pfl.defenses.gpd_wires import compared, rows, sign, sums
 from p2pfl.defenses.mixing import float32
 from p2pfl.defenses.sketch import Sketch, norms, sketch
@@ -58,6 +65,8 @@ class Step:
         notice = EXCLUDES.format(view.me)
         told = [self._judges and meta.get(notice, 0) > 0 for meta in view.meta]
         record = state.record.heard(view.senders, self._weights, told, self._ages)
+        if self._judges and gpd.readmit != "off":
+            record = appealed(record, self._accusers(), self._now, gpd.first_window, gpd.appeals)
         live = record.live()
         record, fresh, refused, lengths = self._recorded(record, live)
         found = evidence(record) if is_due(record, self._now, gpd.memory) else None
@@ -102,6 +111,12 @@ class Step:
             out=frozenset(record.edges) - remain,
         )
         return merge, after
+
+    def _accusers(self) -> set[int]:
+        """Who says in its message that it excludes somebody."""
+        told = zip(self._view.senders, self._view.meta, strict=True)
+        any_ = EXCLUDES.format("")
+        return {s for s, meta in told if any(k.startswith(any_) and meta[k] > 0 for k in meta)}
 
     # ------------------------------------------------------------ the record and the verdict
 

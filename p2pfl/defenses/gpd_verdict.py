@@ -47,7 +47,7 @@ def evidence(record: Record) -> Evidence:
         owed=[record.edges[sender].owed for sender in judged],
         pulls=record.pulls[at],
         rounds=[record.edges[sender].seen for sender in judged],
-        first=record.checks == 0,
+        first=record.short,
     )
 
 
@@ -88,8 +88,34 @@ def next_window(record: Record, judged: Collection[int], opens: int, length: int
         opens=opens,
         due=opens + length,
         length=length,
+        short=False,
         checks=record.checks + 1,
     )
+
+
+def appealed(record: Record, accusers: Collection[int], now: int, length: int, most: int) -> Record:
+    """With the excluded back in use that exclude somebody themselves, and a short window.
+
+    Who has hostile neighbours looks hostile while these are heard. It may have found them out at
+    the same check; then it soon looks benign, which this window shows.
+
+    Args:
+        record: Before it.
+        accusers: Who says that it excludes somebody, whomever.
+        now: The round.
+        length: Rounds of the window, if it ends sooner than the one that is open.
+        most: How often an edge may come back in this way.
+    """
+    back = {
+        sender: edge.unseen()._replace(excluded=False, clean=0, appeals=edge.appeals + 1)
+        for sender, edge in record.edges.items()
+        if edge.excluded and sender in accusers and edge.appeals < most
+    }
+    if not back:
+        return record
+    record = record._replace(edges={**record.edges, **back})
+    due = max(record.opens, now) + length
+    return record if record.due <= due else record._replace(due=due, length=length, short=True)
 
 
 def excluding(record: Record, senders: Collection[int]) -> Record:

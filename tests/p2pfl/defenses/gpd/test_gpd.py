@@ -16,7 +16,7 @@ WIRES = ("model", "cumulative", "gradient")
 @pytest.mark.parametrize(("wire", "first"), [("model", 11), ("own_gradient", 10)])
 def test_schedule(federation, wire, first):
     # Models sent before training first tell of ten gradients in round 11.
-    run = federation(Gpd(wire=wire), graph=nx.complete_graph(3), lr=0.01)
+    run = federation(Gpd(wire=wire, appeals=0), graph=nx.complete_graph(3), lr=0.01)
     checks = [run.round for _ in range(111) if not run.step() and run.merges[0].notes["check"]]
     assert checks == [first, first + 50, first + 100]
 
@@ -129,6 +129,7 @@ def test_what_is_told(federation):
     [
         {"gain": 0.0}, {"gain": 1.1}, {"first_window": 0}, {"pause": -1}, {"window": 0},
         {"guard": 0.0}, {"guard": float("inf")}, {"sketch": 0}, {"memory": 0}, {"readmissions": -1},
+        {"appeals": -1},
     ],
 )  # fmt: skip
 def test_wrong_settings_are_refused(wrong):
