@@ -26,7 +26,7 @@ demo: $(STAMP)
 	$(BIN)/p2pfl run quickstart
 
 test: $(COMPILED)
-	$(BIN)/python -m pytest -q -n 4 --max-worker-restart 0 --dist loadgroup --no-loadscope-reorder -m "not real_clock and not whole"
+	$(BIN)/python -m pytest -q -n 3 --max-worker-restart 0 --dist loadgroup --no-loadscope-reorder -m "not real_clock and not whole"
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
