@@ -80,17 +80,20 @@ def checked(
 
 def next_window(record: Record, judged: Collection[int], opens: int, length: int) -> Record:
     """After a check. The windows of those who could not be judged go on."""
-    new = {s: record.edges[s].unseen() for s in judged}
-    keep = np.array([[sender not in judged] for sender in record.edges], dtype=np.float64)
-    return record._replace(
-        edges={**record.edges, **new},
-        pulls=record.pulls * keep.reshape(-1, 1),
+    return _unseen(record, judged)._replace(
         opens=opens,
         due=opens + length,
         length=length,
         short=False,
         checks=record.checks + 1,
     )
+
+
+def _unseen(record: Record, senders: Collection[int]) -> Record:
+    """With nothing seen of these neighbours: their windows are yet to begin."""
+    new = {s: record.edges[s].unseen() for s in senders}
+    keep = np.array([[sender not in senders] for sender in record.edges], dtype=np.float64)
+    return record._replace(edges={**record.edges, **new}, pulls=record.pulls * keep.reshape(-1, 1))
 
 
 def appealed(record: Record, accusers: Collection[int], now: int, length: int, most: int) -> Record:
@@ -106,14 +109,19 @@ def appealed(record: Record, accusers: Collection[int], now: int, length: int, m
         length: Rounds of the window, if it ends sooner than the one that is open.
         most: How often an edge may come back in this way.
     """
-    back = {
-        sender: edge.unseen()._replace(excluded=False, clean=0, appeals=edge.appeals + 1)
+    back = [
+        sender
         for sender, edge in record.edges.items()
         if edge.excluded and sender in accusers and edge.appeals < most
-    }
+    ]
     if not back:
         return record
-    record = record._replace(edges={**record.edges, **back})
+    record = _unseen(record, back)
+    edges = dict(record.edges)
+    for sender in back:
+        edge = edges[sender]
+        edges[sender] = edge._replace(excluded=False, clean=0, appeals=edge.appeals + 1)
+    record = record._replace(edges=edges)
     due = max(record.opens, now) + length
     return record if record.due <= due else record._replace(due=due, length=length, short=True)
 

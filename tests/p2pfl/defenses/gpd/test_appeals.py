@@ -58,6 +58,19 @@ def test_the_windows_of_the_others_end_with_it(federation):
     assert (record.short, record.due, record.length) == (False, 12 + 3 + 20, 20)
 
 
+def test_nothing_that_was_seen_before_the_appeal_counts(federation):
+    """Peer 1 excludes 2 late, so that 0 hears of it in the middle of a window."""
+    late = Gpd(first_window=9, pause=3, window=20, detector=Oracle(adversaries=(2,)))
+    run = chain(federation, second=late).run(10)
+    assert run.excluded(0) == {1}
+    assert run.states[0].record.edges[1].seen > 0
+    assert run.states[0].record.pulls.any()
+    run.step()
+    assert run.excluded(0) == set()
+    assert run.states[0].record.edges[1].seen == 0
+    assert not run.states[0].record.pulls.any()
+
+
 def test_a_neighbour_between_hostile_ones_is_cleared_once_they_are_out(federation):
     """A ring in which peers 3 and 6 pull their neighbours with a force that the others see."""
     ring = nx.cycle_graph(12)
