@@ -344,7 +344,7 @@ def test_an_actor_that_is_ended_for_good_is_named(on_ray, spec):
     assert executor.resolved([train(executor, 3).summary], 60.0) == 1
 
 
-@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("silent", [False, pytest.param(True, marks=pytest.mark.whole)])
 def test_a_process_that_dies_while_it_starts_is_replaced(on_ray, spec, users, tmp_path, silent):
     note = tmp_path / "died"
     dying = replace(spec, defense=users.DiesOnce(note=str(note)))

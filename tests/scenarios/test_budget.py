@@ -122,7 +122,9 @@ HOSTILE = {
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.parametrize("sections", [
     {**STAR, "budget": {"bytes": 34.0 * MESSAGE}},
-    {"defense": {"kind": "gpd"}, "budget": {"virtual_s": 1.2}},
+    pytest.param(
+        {"defense": {"kind": "gpd"}, "budget": {"virtual_s": 1.2}}, marks=pytest.mark.whole
+    ),
 ])  # fmt: skip
 def test_ray_ends_as_this_process_does(run_small, sections):
     here = run_small(**HOSTILE, **sections)

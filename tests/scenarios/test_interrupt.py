@@ -49,7 +49,10 @@ def finish(process, guard):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("how", ["ctrl-c", "terminate"])
+@pytest.mark.parametrize("how", [
+    "ctrl-c",
+    pytest.param("terminate", marks=pytest.mark.whole),
+])  # fmt: skip
 def test_it_ends_in_order_when_told_to(wait_for_a_row, tmp_path, how):
     folder = tmp_path / "run"
     process, guard = start(folder)

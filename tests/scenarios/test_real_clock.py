@@ -239,7 +239,7 @@ def test_where_much_is_late_accuracies_agree_within_noise(protocol, loaded, tmp_
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize("each", [1, 2])
+@pytest.mark.parametrize("each", [1, pytest.param(2, marks=pytest.mark.whole)])
 def test_actors_call_one_another(each, loaded, tmp_path):
     sections = {"compute": FAST, "protocol": {"kind": "rounds", "timeout_s": 600}}
     virtual = run(loaded(**sections), out=tmp_path / "virtual", picture=False)

@@ -92,9 +92,7 @@ def test_a_killed_program_goes_on_from_the_command_line(
     "kind",
     [
         "rounds",
-        pytest.param("gossip", marks=pytest.mark.whole),
-        pytest.param("pairwise", marks=pytest.mark.whole),
-        "server",
+        *(pytest.param(kind, marks=pytest.mark.whole) for kind in ("gossip", "pairwise", "server")),
     ],
 )
 def test_killed_actors_are_replaced_and_no_byte_moves(kind, lively, outcome, tmp_path, monkeypatch):

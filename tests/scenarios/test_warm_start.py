@@ -133,7 +133,10 @@ def test_a_server_and_its_clients_start_there_too(run_small):
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize("server", [None, {"participants": 3}])
+@pytest.mark.parametrize("server", [
+    {"participants": 3},
+    pytest.param(None, marks=pytest.mark.whole),
+])  # fmt: skip
 def test_inline_and_ray_agree_to_the_byte(loaded, tmp_path, server):
     sections = {"topology": {"kind": "clients", "peers": 5}, "server": server} if server else {}
     outcomes = []
