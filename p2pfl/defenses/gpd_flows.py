@@ -66,6 +66,7 @@ def settled(
     *,
     live: Sequence[Flow],
     cut: Sequence[Flow],
+    hostile: Collection[int],
     out: Collection[int],
     returned: Collection[int],
 ) -> tuple[list[Float[Tensor, " p"]], Kept]:
@@ -77,6 +78,7 @@ def settled(
         kept: What was remembered.
         live: The inflows of this round.
         cut: Those of neighbours that are excluded in it, which are not part of it any more.
+        hostile: All that are excluded in it, of some of whom nothing would have flowed.
         out: All neighbours whose edges are not in use.
         returned: Those whose edges were not in use in the last round and are.
     """
@@ -91,7 +93,7 @@ def settled(
         corrections += frozen.values()
     inflows = dict(kept.inflows)
     if mitigation == "rollback":
-        corrections += [-inflows.pop(flow.sender) for flow in cut if flow.sender in inflows]
+        corrections += [-inflows.pop(sender) for sender in sorted(hostile) if sender in inflows]
         for flow in live:
             before = inflows.get(flow.sender)
             inflows[flow.sender] = flow.vector() if before is None else before + flow.vector()

@@ -170,6 +170,18 @@ class Record(NamedTuple):
 
     # ------------------------------------------------------------ what comes in
 
+    def met(self, senders: Sequence[int]) -> "Record":
+        """With a row for each of them: of a newcomer nothing is recorded yet."""
+        since = self.opens if self.checks == 0 else None
+        edges = {s: Edge(since=since) for s in senders if s not in self.edges}
+        if not edges:
+            return self
+        new = np.zeros((len(edges), self.sums.shape[1]))
+        sums, base, pulls = (
+            np.concatenate([matrix, new]) for matrix in (self.sums, self.base, self.pulls)
+        )
+        return self._replace(edges={**self.edges, **edges}, sums=sums, base=base, pulls=pulls)
+
     def heard(
         self,
         senders: Sequence[int],
@@ -177,20 +189,14 @@ class Record(NamedTuple):
         told: Sequence[bool],
         ages: Sequence[int],
     ) -> "Record":
-        """With what their messages say beside the vectors; newcomers have a row from now on."""
-        edges, age = dict(self.edges), max(self.age, *ages, 0)
-        since = self.opens if self.checks == 0 else None
+        """With what their messages say beside the vectors."""
+        record = self.met(senders)
+        edges = dict(record.edges)
         for sender, weight, cut in zip(senders, weights, told, strict=True):
-            edge = edges.get(sender) or Edge(since=since)
-            if sender not in edges or (edge.weight, edge.told) != (weight, cut):
+            edge = edges[sender]
+            if (edge.weight, edge.told) != (weight, cut):
                 edges[sender] = edge._replace(weight=weight, told=cut)
-        if len(edges) == len(self.edges):
-            return self._replace(edges=edges, age=age)
-        new = np.zeros((len(edges) - len(self.edges), self.sums.shape[1]))
-        sums, base, pulls = (
-            np.concatenate([matrix, new]) for matrix in (self.sums, self.base, self.pulls)
-        )
-        return self._replace(edges=edges, age=age, sums=sums, base=base, pulls=pulls)
+        return record._replace(edges=edges, age=max(self.age, *ages, 0))
 
     def with_own(self, round_: int, total: Sketch) -> "Record":
         """With the own sum up to this round, the newest."""

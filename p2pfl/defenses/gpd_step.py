@@ -69,6 +69,9 @@ class Step:
             record = appealed(record, self._accusers(), self._now, gpd.first_window, gpd.appeals)
         live = record.live()
         record, fresh, refused, lengths = self._recorded(record, live)
+        if self._judges and view.malformed:
+            record = record.met(view.malformed)
+            refused |= set(view.malformed)
         found = evidence(record) if is_due(record, self._now, gpd.memory) else None
         record, flagged = self._judged(record, found, refused)
         record = record.pruned(self._now, gpd.memory)
@@ -83,6 +86,7 @@ class Step:
                 kept,
                 live=self._flows(record, sound, remain),
                 cut=self._flows(record, sound, live & flagged),
+                hostile=flagged,
                 out=set(record.edges) - remain,
                 returned=remain & state.out,
             )

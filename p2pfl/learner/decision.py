@@ -1,6 +1,6 @@
 """What a peer or a server decided about what it received, as it goes into the record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -38,7 +38,7 @@ def decided(
     merge: Merge,
     senders: tuple[int, ...],
     staleness: tuple[int, ...],
-    rejected: set[int],
+    rejected: Collection[int],
     shortfall: str | None,
     unguaranteed: str | None,
 ) -> Decision:

@@ -46,9 +46,10 @@ def test_the_hostile_and_nobody_else(run_small, attack, receives, least, network
 
 
 def test_nobody_without_attack(run_small):
-    found = verdicts(run_small(**SETTING, rounds=62, defense={"kind": "gpd"}))
-    assert len(found) == 60
-    assert not any(flagged for _, flagged in found)
+    record = run_small(**SETTING, rounds=62, defense={"kind": "gpd"})
+    rows = [row for row in record.table("edges") if row["sender_role"]]
+    assert len(rows) == 62 * 60
+    assert not any(row["flagged"] == "1" for row in rows)
 
 
 def test_decisions_tell_why(run_small):

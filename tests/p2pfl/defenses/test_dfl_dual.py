@@ -148,6 +148,8 @@ def test_zero_models(view_of):
     zero = [0.0] * 5
     merge, _ = merged(DflDual(**GIVEN), view_of(zero, [zero, NEAR, FAR], [0.0, 1.0, 10.0]))
     assert merge.details["trust"] == [0.0, 0.0, 0.0]
+    assert merge.flagged == (3,)
+    assert merge.influence.tolist() == pytest.approx([1 / 3, 1 / 3, 0.0])
     assert merge.model.isfinite().all()
 
 

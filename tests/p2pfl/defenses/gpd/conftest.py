@@ -95,7 +95,8 @@ class Federation:
             self._under_way.append((due, sender, target, self.round, vector, meta))
 
     def _merge(self, peer, messages):
-        senders = tuple(sorted(messages))
+        sound = [s for s in messages if messages[s][4].isfinite().all()]
+        senders = tuple(sorted(sound))
         view = Neighbourhood(
             me=peer,
             round=self.round,
@@ -113,6 +114,7 @@ class Federation:
             model=self.model,
             inputs=InputSpec(shape=(1,), classes=1),
             loss=lambda vector: 0.0,
+            malformed=tuple(sorted(messages.keys() - set(sound))),
         )
         merge, self.states[peer] = self._merger(peer).merge(view, self.states[peer])
         self.merges[peer] = merge

@@ -77,6 +77,28 @@ def test_rollback_takes_all_inflow_out_of_the_model(federation):
     assert 0 not in rolled.states[peer].kept.inflows
 
 
+def test_rollback_waits_for_no_message(federation):
+    """Whose edge is dead in the round of the verdict, as it sends notices, is rolled back too."""
+    peer = 1
+
+    class Leaving(Gpd):
+        def attach(self, state):
+            after_four = state is not None and max(state.record.own) == 4
+            return {f"excludes:{peer}": 1.0} if after_four else {}
+
+    settings = {"detector": Oracle(adversaries=(0,)), "mitigation": "rollback"}
+    run = federation(
+        Gpd(first_window=4, **settings), nx.complete_graph(4), hostile=(0,), lie=drifting,
+        follows=Leaving(detector=Nobody()),
+    ).run(4)  # fmt: skip
+    inflow = run.states[peer].kept.inflows[0]
+    run.step()
+    assert run.merges[peer].details["live"] == [0.0, 1.0, 1.0]
+    assert 0 not in run.states[peer].kept.inflows
+    mixed = run.trained[peer] + sum(0.25 * (run.starts[j] - run.starts[peer]) for j in (2, 3))
+    assert run.models[peer].tolist() == pytest.approx((mixed - inflow).tolist(), abs=1e-6)
+
+
 def test_freeze_lets_the_last_inflow_go_on(federation):
     purified, frozen = (
         federation(

@@ -32,14 +32,15 @@ def test_a_constant_bias_is_found_at_the_first_check(federation):
         torch.full((400,), 0.05) if p in hostile else honest(p, start, r)
     )
     run.run(11)
-    chi = {
-        (sender in hostile): value
+    found = [
+        (sender in hostile, value)
         for peer in run.benign
         for sender, value in zip(
             sorted(run.graph[peer]), run.merges[peer].details["chi"], strict=True
         )
-    }
-    assert chi[True] > 2 * chi[False]
+    ]
+    bad, good = ([value for is_bad, value in found if is_bad == of] for of in (True, False))
+    assert min(bad) > 2 * max(good)
     assert not run.missed()
     assert not run.wrongly()
     run.run(30)
@@ -65,6 +66,7 @@ def test_a_dominated_neighbourhood(federation):
         Gpd(first_window=1, detector=Oracle(adversaries=hostile)), hostile=hostile, **others
     ).run(160)
     assert not run.missed()
+    assert not run.wrongly()
     target = run.targets[12:].mean(dim=0)
     far, near = (max(float((f.models[p] - target).norm()) for p in f.benign) for f in (run, upper))
     assert far < 1.1 * near
@@ -99,6 +101,18 @@ def test_a_monstrous_message_is_refused_at_once(federation):
     assert not run.wrongly()
     assert (run.states[peer].record.sums_of([0]) == before).all()
     assert float(run.models[peer].abs().max()) < 10
+
+
+@pytest.mark.parametrize("since", [1, 4])
+def test_who_sends_what_is_no_model_is_excluded_at_once(federation, since):
+    def lie(f, sender, target):
+        return f.starts[sender] + (torch.inf if f.round >= since else 3.0)
+
+    run = federation(Gpd(), hostile=(0,), lie=lie).run(since)
+    assert not run.missed()
+    assert not run.wrongly()
+    # Not even what it sent before flows on.
+    assert float((run.aggregated(run.benign) - run.local(run.benign)).abs().max()) < 1e-5
 
 
 def test_in_the_first_round_all_are_where_all_began(federation):
