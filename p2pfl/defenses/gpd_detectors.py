@@ -68,9 +68,14 @@ class Consistency(Judge):
     the largest; null: nobody is. This sees who mixes as it should and trains on poisoned data,
     where benign data are like."""
     deaf: float | None = 0.3
-    """An answer below this is suspect: who does not mix what it receives, whatever its data. Null:
-    nobody is, as it has to be where a neighbour need not hear this peer (a directed graph). Without
-    effect where nobody is asked: with own gradients, and of peers that go their own pace."""
+    """An answer below this is suspect: who does not mix what it receives ... Null: nobody is, as it
+    has to be where a neighbour need not hear this peer (a directed graph). Without effect where
+    nobody is asked: with own gradients, and of peers that go their own pace."""
+    persistent: float = 0.2
+    """... unless its persistence, in [-2, 2], is no more than this: where unlike data draw the
+    benign apart as fast as mixing brings them together, they do not answer either ..."""
+    far: float = 4.0
+    """... and its reach no more than this, > 0: mixing holds the benign together."""
     kind: Literal["consistency"] = "consistency"
 
     def __post_init__(self) -> None:
@@ -84,6 +89,8 @@ class Consistency(Judge):
             ("rift", self.rift, 1.0, inf),
             ("shrunk", self.shrunk, 0.0, inf),
             ("opposed", self.opposed, -1.0, 1.0),
+            ("persistent", self.persistent, -2.0, 2.0),
+            ("far", self.far, 0.0, inf),
         ):
             if not (isfinite(value) and low <= value <= high):
                 raise ValueError(f"{name} must be finite, in [{low}, {high}], got {value}")
@@ -119,10 +126,13 @@ class Consistency(Judge):
         return benign - {sender for sender, pull in pulls if pull > limit}
 
     def _deaf(self, evidence: Evidence) -> set[int]:
-        """Those who do not come towards this peer."""
+        """Those who do not come towards this peer, but for those who stay near and take their steps
+        back."""
         least = -inf if self.deaf is None else self.deaf
-        rows = zip(evidence.senders, evidence.answer, strict=True)
-        return {s for s, answer in rows if answer < least}
+        away = {s for s, x in zip(evidence.senders, evidence.answer, strict=True) if x < least}
+        rows = zip(evidence.senders, evidence.persistence, evidence.reach, strict=True)
+        # Not a number clears nobody: nothing is known of its steps.
+        return away - {s for s, on, x in rows if on <= self.persistent and x <= self.far}
 
     def _displaced(self, evidence: Evidence) -> set[int]:
         """Those beyond the rift."""

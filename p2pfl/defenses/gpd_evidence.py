@@ -22,6 +22,8 @@ class Evidence:
     """Between the two sums."""
     pull: tuple[float, ...]
     """Norm of the mean distance between the neighbour's model and the own, over the rounds."""
+    reach: tuple[float, ...]
+    """The pull in units of the peer's local steps, their root mean square over these rounds."""
     answer: tuple[float, ...]
     """How far the neighbour came towards this peer, of what it would if it did nothing but mix: the
     sum over rounds of <m_j(t + 1), d(t)> / |d(t)|, over that of a_ij |d(t)|, for its gradients m_j
@@ -29,6 +31,12 @@ class Evidence:
     the others. Above 1 by what others have in common with this peer; about 0 for who moves as if
     this peer were not there. Not a number where nothing is owed: the edge is cut, the models are
     equal, or models are not mixed."""
+    persistence: tuple[float, ...]
+    """How far its gradients go on from round to round, more than the own ones do: the mean cosine
+    between m_j(t) and m_j(t - 1), less the same of the own aggregated gradients. Who mixes takes
+    back most of its last step when it mixes, so of two gradients in a row the second opposes the
+    first; of one that goes its own way it does not. Cosines, so that one far round does not
+    outweigh the others. Not a number where no two in a row are known by themselves, or one is 0."""
     off: Sketch
     """(n, s) the sums D, sketched."""
     first: bool
@@ -44,6 +52,11 @@ class Evidence:
         energy: Sequence[float],
         came: Sequence[float],
         owed: Sequence[float],
+        kept_on: Sequence[float],
+        pairs: Sequence[int],
+        own_kept_on: Sequence[float],
+        own_pairs: Sequence[int],
+        own_steps: Sequence[float],
         pulls: Sketch,
         rounds: Sequence[int],
         first: bool,
@@ -59,6 +72,11 @@ class Evidence:
             energy: q of each.
             came: Numerator of each answer.
             owed: Denominator of each answer.
+            kept_on: The cosines between gradients in a row of each, summed ...
+            pairs: ... and how many these are.
+            own_kept_on: The same of the own, over the rounds of each neighbour ...
+            own_pairs: ... and their number.
+            own_steps: The squared lengths of the own local steps in these rounds, summed.
             pulls: (n, s) the differences of the models, summed.
             rounds: How many each is known for.
             first: Whether this is the first check.
@@ -66,15 +84,23 @@ class Evidence:
         theirs = off + ours
         own, length = norms(ours).tolist(), norms(theirs).tolist()
         product, apart = dots(theirs, ours).tolist(), norms(off).tolist()
-        pull = norms(pulls).tolist()
         n = range(len(senders))
+        pull = [total / max(1, rounds[k]) for k, total in enumerate(norms(pulls).tolist())]
+        step = [(own_steps[k] / max(1, rounds[k])) ** 0.5 for k in n]
         return cls(
             senders=tuple(senders),
             chi=tuple(apart[k] / energy[k] ** 0.5 if energy[k] > 0 else 0.0 for k in n),
             ratio=tuple(_ratio(length[k], own[k]) for k in n),
             cosine=tuple(_cosine(product[k], length[k], own[k]) for k in n),
-            pull=tuple(pull[k] / max(1, rounds[k]) for k in n),
+            pull=tuple(pull),
+            reach=tuple(_ratio(pull[k], step[k]) for k in n),
             answer=tuple(came[k] / owed[k] if owed[k] > 0 else nan for k in n),
+            persistence=tuple(
+                kept_on[k] / pairs[k] - own_kept_on[k] / own_pairs[k]
+                if pairs[k] and own_pairs[k]
+                else nan
+                for k in n
+            ),
             off=off,
             first=first,
         )
@@ -88,7 +114,9 @@ class Evidence:
             ratio=tuple(self.ratio[k] for k in places),
             cosine=tuple(self.cosine[k] for k in places),
             pull=tuple(self.pull[k] for k in places),
+            reach=tuple(self.reach[k] for k in places),
             answer=tuple(self.answer[k] for k in places),
+            persistence=tuple(self.persistence[k] for k in places),
             off=self.off[places],
             first=self.first,
         )

@@ -5,6 +5,7 @@ vectors here are sketches, since of the record only norms and inner products are
 """
 
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,13 @@ class Edge(NamedTuple):
     """How far its steps brought it along the way to this peer, summed over this window."""
     owed: float = 0.0
     """How far they would have if it did nothing but mix."""
+    kept_on: float = 0.0
+    """The cosines between each gradient of one round and the one before, summed over this window,
+    where both are known by themselves ..."""
+    pairs: int = 0
+    """... and how many these are."""
+    stepped: bool = False
+    """Whether its last gradient is known, by itself."""
     weight: float = 0.0
     """Its share in the mix."""
     excluded: bool = False
@@ -56,7 +64,9 @@ class Edge(NamedTuple):
 
     def unseen(self) -> "Edge":
         """At the end of a window."""
-        return self._replace(since=None, energy=0.0, seen=0, used=0, came=0.0, owed=0.0)
+        return self._replace(
+            since=None, energy=0.0, seen=0, used=0, came=0.0, owed=0.0, kept_on=0.0, pairs=0
+        )
 
     def answered(self, came: float, apart: float) -> "Edge":
         """With what its steps since it was last heard say of its mixing, if it was to mix.
@@ -67,6 +77,13 @@ class Edge(NamedTuple):
             return self
         return self._replace(came=self.came + came, owed=self.owed + self.owes * apart)
 
+    def went(self, cosine: float) -> "Edge":
+        """With a gradient of one round, given its cosine with the last; not a number if it or the
+        last is 0."""
+        if not self.stepped or isnan(cosine):
+            return self
+        return self._replace(kept_on=self.kept_on + cosine, pairs=self.pairs + 1)
+
 
 class Own(NamedTuple):
     """The peer's own aggregated gradients up to a round."""
@@ -75,8 +92,19 @@ class Own(NamedTuple):
     """H_ii, their sum."""
     energy: float
     """The sum of their squared norms."""
-    step: float
-    """Norm of the last."""
+    steps: float
+    """The same of the peer's local steps alone."""
+    kept_on: float
+    """The sum of the cosines between each and the one before ..."""
+    pairs: int
+    """... and how many these are, but for gradients of 0."""
+    last: Sketch
+    """The last of them."""
+
+    @property
+    def step(self) -> float:
+        """Norm of the last."""
+        return float(np.sqrt(self.last @ self.last))
 
 
 class News(NamedTuple):
@@ -101,6 +129,8 @@ class News(NamedTuple):
     """How far they go along the way to this peer, H_ii - H_ij of before."""
     apart: Sequence[float]
     """The length of that way; both are 0 of whom it is not asked whether it mixes."""
+    alone: Sequence[bool]
+    """Whether the new ones are the gradient of one round, of whom it is asked."""
 
 
 class Record(NamedTuple):
@@ -116,6 +146,8 @@ class Record(NamedTuple):
     """(n, s) the same where the neighbour's window begins."""
     pulls: Sketch
     """(n, s) H_ij - H_ii, summed over the rounds of the window."""
+    last: Sketch
+    """(n, s) the newest gradient of each, where it is known by itself."""
     own: Mapping[int, Own]
     """By round, ascending, those that are needed."""
     opens: int
@@ -133,9 +165,9 @@ class Record(NamedTuple):
     @classmethod
     def begun(cls, first: int, length: int, due: int, size: int) -> "Record":
         """Nobody heard yet."""
-        nothing, before = np.zeros((0, size)), Own(np.zeros(size), 0.0, 0.0)
+        nothing, before = np.zeros((0, size)), Own(np.zeros(size), 0.0, 0.0, 0.0, 0, np.zeros(size))
         return cls(
-            first=first, edges={}, sums=nothing, base=nothing, pulls=nothing,
+            first=first, edges={}, sums=nothing, base=nothing, pulls=nothing, last=nothing,
             own={first - 1: before}, opens=first - 1, due=due, length=length,
         )  # fmt: skip
 
@@ -144,12 +176,12 @@ class Record(NamedTuple):
         """The own gradients up to the last round."""
         return self.own[max(self.own)]
 
-    def own_since(self, edge: Edge) -> Sketch:
-        """The own gradients of the rounds of a neighbour's window that are known, summed."""
+    def own_within(self, edge: Edge) -> tuple[Own, Own]:
+        """The own gradients up to where a neighbour's window begins, and up to what is known."""
         assert edge.since is not None
         assert edge.newest is not None
         since, newest = (max(round_, self.first - 1) for round_ in (edge.since, edge.newest))
-        return self.own[newest].total - self.own[since].total
+        return self.own[since], self.own[newest]
 
     def places(self, senders: Sequence[int]) -> list[int]:
         """The rows of some neighbours."""
@@ -177,10 +209,13 @@ class Record(NamedTuple):
         if not edges:
             return self
         new = np.zeros((len(edges), self.sums.shape[1]))
-        sums, base, pulls = (
-            np.concatenate([matrix, new]) for matrix in (self.sums, self.base, self.pulls)
+        sums, base, pulls, last = (
+            np.concatenate([matrix, new])
+            for matrix in (self.sums, self.base, self.pulls, self.last)
         )
-        return self._replace(edges={**self.edges, **edges}, sums=sums, base=base, pulls=pulls)
+        return self._replace(
+            edges={**self.edges, **edges}, sums=sums, base=base, pulls=pulls, last=last
+        )
 
     def heard(
         self,
@@ -198,12 +233,16 @@ class Record(NamedTuple):
                 edges[sender] = edge._replace(weight=weight, told=cut)
         return record._replace(edges=edges, age=max(self.age, *ages, 0))
 
-    def with_own(self, round_: int, total: Sketch) -> "Record":
-        """With the own sum up to this round, the newest."""
+    def with_own(self, round_: int, total: Sketch, local: float) -> "Record":
+        """With the own sum up to this round, the newest, and the length of its local step."""
         last = self.newest
         step = total - last.total
         square = float(step @ step)
-        now = Own(total, last.energy + square, square**0.5)
+        [cosine] = _cosines([float(step @ last.last)], [square], [last.step**2])
+        known = not isnan(cosine)
+        kept_on = last.kept_on + (cosine if known else 0.0)
+        steps = last.steps + local**2
+        now = Own(total, last.energy + square, steps, kept_on, last.pairs + known, step)
         return self._replace(own={**self.own, round_: now})
 
     def usable(self, sender: int, round_: int) -> bool:
@@ -232,8 +271,9 @@ class Record(NamedTuple):
         total, start = (_rows([own.total for own in some], size) for some in (now, before))
         known = self.sums_of(senders)
         sent, way = sums - known, start - known
-        asked = np.array([float(mixing and round_ == max(self.own)) for round_ in rounds])
-        apart = norms(way) * asked
+        spans = [max(1, end - begin) for begin, end in zip(begins, ends, strict=True)]
+        asked = [mixing and round_ == max(self.own) for round_ in rounds]
+        apart = norms(way) * np.array(asked, dtype=np.float64)
         came = np.divide(dots(sent, way), apart, out=np.zeros_like(apart), where=apart > 0)
         return News(
             senders=senders,
@@ -242,10 +282,11 @@ class Record(NamedTuple):
             sent=sent,
             own=total - start,
             energy=[n.energy - b.energy for b, n in zip(before, now, strict=True)],
-            spans=[max(1, end - begin) for begin, end in zip(begins, ends, strict=True)],
+            spans=spans,
             pull=sums - total,
             came=came.tolist(),
             apart=apart.tolist(),
+            alone=[is_ and span == 1 for is_, span in zip(asked, spans, strict=True)],
         )
 
     def news_of_a_round(
@@ -270,6 +311,7 @@ class Record(NamedTuple):
             pull=sent - local,
             came=[0.0] * len(senders),
             apart=[0.0] * len(senders),
+            alone=[False] * len(senders),
         )
 
     def taken(self, news: News, limit: float) -> tuple["Record", set[int]]:
@@ -278,32 +320,36 @@ class Record(NamedTuple):
         The sum over several rounds is spread evenly over them.
         """
         apart = news.sent - news.own
-        lengths = np.sqrt(dots(news.sent, news.sent)).tolist()
+        squares = dots(news.sent, news.sent).tolist()
+        last = self._of(self.last, news.senders)
+        cosines = _cosines(dots(news.sent, last).tolist(), squares, dots(last, last).tolist())
         # |m / n - y_s|^2 summed over the n rounds of y: only the sums of m and y are known.
         excess = (dots(apart, apart) - dots(news.own, news.own)).tolist()
         edges, took, counted, opened = dict(self.edges), [], [], []
         for k, sender in enumerate(news.senders):
             edge, round_, span = edges[sender], news.rounds[k], news.spans[k]
-            if lengths[k] > limit * span:
+            if squares[k] > (limit * span) ** 2:
                 continue
             took.append(k)
             if edge.since is not None:
                 counted.append(k)
                 energy = edge.energy + max(0.0, news.energy[k] + excess[k] / span)
                 edge = edge.answered(news.came[k], news.apart[k])
+                edge = edge.went(cosines[k]) if news.alone[k] else edge
                 used = edge.used + span * edge.live
                 edge = edge._replace(energy=energy, seen=edge.seen + span, used=used)
             elif round_ >= self.opens:
                 opened.append(k)
                 edge = edge._replace(since=round_)
             owes = edge.weight if edge.live else 0.0
-            edges[sender] = edge._replace(newest=round_, owes=owes)
+            edges[sender] = edge._replace(newest=round_, owes=owes, stepped=news.alone[k])
         every = range(len(news.senders))
         after = self._replace(
             edges=edges,
             sums=self._with_rows(self.sums, news, took, news.sums),
             base=self._with_rows(self.base, news, opened, news.sums),
             pulls=self._with_rows(self.pulls, news, counted, self._more_pulls(news)),
+            last=self._with_rows(self.last, news, took, news.sent),
         )
         return after, {news.senders[k] for k in every if k not in took}
 
@@ -340,6 +386,14 @@ class Record(NamedTuple):
         begins = newest | {edge.since for edge in self.edges.values() if edge.since is not None}
         kept = {k: o for k, o in self.own.items() if k >= since or k in begins or k < self.first}
         return self._replace(own=kept)
+
+
+def _cosines(
+    products: Sequence[float], squares: Sequence[float], others: Sequence[float]
+) -> list[float]:
+    """Given the squared norms; not a number where one is 0."""
+    lengths = [(one * other) ** 0.5 for one, other in zip(squares, others, strict=True)]
+    return [x / length if length > 0 else nan for x, length in zip(products, lengths, strict=True)]
 
 
 def _rows(vectors: Sequence[Sketch], size: int) -> Sketch:

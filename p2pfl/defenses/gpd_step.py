@@ -58,6 +58,10 @@ class Step:
         # Looked up only where it is asked for: it may be a copy.
         last = self._memory.lasts(view.senders) if gpd.wire == "gradient" else view.received
         self._rows = rows(gpd.wire, view.received, last)
+        step = (
+            view.own[: self._p] - view.start[: self._p] if self._judges else view.own.new_zeros(1)
+        )
+        self._local_step = float(torch.linalg.vector_norm(step, dtype=torch.float64))
 
     def merged(self) -> tuple[Merge, GpdState]:
         """What was decided, and the next state."""
@@ -134,7 +138,8 @@ class Step:
         last, senders = record.newest.total, list(view.senders)
         fresh = list(range(len(senders)))
         if gpd.early:
-            record = record.with_own(self._now, sums(gpd.wire, own, last, origin))
+            total = sums(gpd.wire, own, last, origin)
+            record = record.with_own(self._now, total, self._local_step)
             fresh = [k for k in fresh if record.usable(senders[k], self._rounds[k])]
             some = [senders[k] for k in fresh]
             totals = sums(gpd.wire, came, record.sums_of(senders), origin)
@@ -145,7 +150,8 @@ class Step:
             length = self._own_length(record)
         else:
             weights = [w * (s in live) for w, s in zip(self._weights, senders, strict=True)]
-            record = record.with_own(self._now, last + own + np.array(weights) @ (came - own))
+            total = last + own + np.array(weights) @ (came - own)
+            record = record.with_own(self._now, total, self._local_step)
             news = record.news_of_a_round(senders, self._now, came, own)
             length = float(np.sqrt(own @ own))
         limit = gpd.guard * max(length, _SMALL) if self._judges else inf
@@ -174,11 +180,7 @@ class Step:
             # Between two merges there may have been no step at all: the longest that is remembered.
             return max(own.step for own in record.own.values()) or inf
         # Before the first round no aggregated gradient is known.
-        return record.newest.step if self._now > record.first else self._local_step()
-
-    def _local_step(self) -> float:
-        step = self._view.own[: self._p].double() - self._view.start[: self._p]
-        return float(torch.linalg.vector_norm(step))
+        return record.newest.step if self._now > record.first else self._local_step
 
     def _judged(
         self, record: Record, found: Evidence | None, refused: set[int]
@@ -302,6 +304,8 @@ class Step:
                 ("cosine", found.cosine),
                 ("pull", found.pull),
                 ("answer", found.answer),
+                ("persistence", found.persistence),
+                ("reach", found.reach),
             ):
                 known = dict(zip(found.senders, of, strict=True))
                 details[name] = [known.get(sender, nan) for sender in senders]

@@ -34,19 +34,26 @@ def _known(record: Record, edge: Edge) -> bool:
 def evidence(record: Record) -> Evidence:
     """Of the neighbours of whom enough is known: half of the window. Silence is no guilt."""
     judged = [s for s, edge in record.edges.items() if _known(record, edge)]
+    edges = [record.edges[sender] for sender in judged]
+    own = [record.own_within(edge) for edge in edges]
     ours = np.zeros((len(judged), record.sums.shape[1]))
-    for row, sender in zip(ours, judged, strict=True):
-        row += record.own_since(record.edges[sender])
+    for row, (before, now) in zip(ours, own, strict=True):
+        row += now.total - before.total
     at = record.places(judged)
     return Evidence.of(
         judged,
         off=record.sums[at] - record.base[at] - ours,
         ours=ours,
-        energy=[record.edges[sender].energy for sender in judged],
-        came=[record.edges[sender].came for sender in judged],
-        owed=[record.edges[sender].owed for sender in judged],
+        energy=[edge.energy for edge in edges],
+        came=[edge.came for edge in edges],
+        owed=[edge.owed for edge in edges],
+        kept_on=[edge.kept_on for edge in edges],
+        pairs=[edge.pairs for edge in edges],
+        own_kept_on=[now.kept_on - before.kept_on for before, now in own],
+        own_pairs=[now.pairs - before.pairs for before, now in own],
+        own_steps=[now.steps - before.steps for before, now in own],
         pulls=record.pulls[at],
-        rounds=[record.edges[sender].seen for sender in judged],
+        rounds=[edge.seen for edge in edges],
         first=record.short,
     )
 

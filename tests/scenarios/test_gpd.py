@@ -57,7 +57,9 @@ def test_decisions_tell_why(run_small):
     rows = [row.split(",") for row in (record.folder / "decisions.csv").read_text().splitlines()]
     by_round = {number: {r[4] for r in rows[1:] if r[1] == str(number)} for number in (10, 11)}
     assert by_round[10] == {"recorded", "live", "inflow"}
-    assert by_round[11] == by_round[10] | {"chi", "ratio", "cosine", "pull", "answer"}
+    assert by_round[11] == by_round[10] | {
+        "chi", "ratio", "cosine", "pull", "answer", "persistence", "reach"
+    }  # fmt: skip
 
 
 def test_who_cannot_hear_a_peer_is_not_asked_whether_it_mixes(loaded):

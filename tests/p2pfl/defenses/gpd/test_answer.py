@@ -62,6 +62,27 @@ def test_by_hand(federation):
     assert run.merges[1].details["answer"] == [-1.0]
 
 
+def test_who_goes_its_own_way_persists_and_who_mixes_takes_its_steps_back(federation):
+    """Two peers on their own noise: the mix takes back half of what came between them."""
+
+    def persistence(**deaf):
+        run = federation(
+            Gpd(first_window=40, guard=NO_GUARD, detector=Consistency(deaf=None)),
+            nx.path_graph(2), p=400, noise=1.0, lr=1.0, spread=0.0, gradient=noise, **deaf,
+        ).run(41)  # fmt: skip
+        return run.merges[0].details["persistence"][0]
+
+    def noise(peer, start, round_):
+        return torch.randn(400, generator=torch.Generator().manual_seed(1000 * round_ + peer))
+
+    mixing = persistence()
+    deaf = persistence(hostile=(1,), follows=LocalOnly(), lie=lambda f, s, t: f.starts[s])
+    assert mixing == pytest.approx(0, abs=0.03)
+    # With noise of length 1 the square of the distance d is 8/3: who mixes goes by d/2 and noise,
+    # 5/3 squared, and next by d/4 less half of that noise, so that its cosine is -1/10.
+    assert deaf == pytest.approx(0.1, abs=0.03)
+
+
 def test_one_mix_is_owed_however_long_the_neighbour_was_silent(federation):
     # What 1 says in round 3 is lost: by round 4 it came 1/2 + 1/2 of the way of round 2.
     run = leading(federation, window=3, lost=lambda s, t, r: s == 1 and r == 3).run(4)

@@ -15,21 +15,22 @@ from p2pfl.defenses.gpd_detectors import (
 from p2pfl.defenses.gpd_evidence import Evidence
 
 
-def evidence(chi=(), ratio=None, cosine=None, pull=None, answer=None, off=None, first=False):
+def evidence(chi=(), first=False, off=None, **known):
     n = len(chi)
     return Evidence(
         senders=tuple(range(1, n + 1)),
         chi=tuple(chi),
-        ratio=tuple(ratio or (1.0,) * n),
-        cosine=tuple(cosine or (1.0,) * n),
-        pull=tuple(pull or (1.0,) * n),
-        answer=tuple(answer or (nan,) * n),
+        **{
+            name: tuple(known.pop(name, (1.0,) * n))
+            for name in ("ratio", "cosine", "pull", "reach")
+        },
+        **{name: tuple(known.pop(name, (nan,) * n)) for name in ("answer", "persistence")},
         off=np.zeros((n, 1)) if off is None else np.array(off, dtype=float),
         first=first,
     )
 
 
-def of(off, ours, energy, pulls=None, rounds=None, came=None, owed=None):
+def of(off, ours, energy, pulls=None, rounds=None, **known):
     off, ours = np.array(off, dtype=float), np.array(ours, dtype=float)
     n = len(off)
     return Evidence.of(
@@ -37,8 +38,18 @@ def of(off, ours, energy, pulls=None, rounds=None, came=None, owed=None):
         off=off,
         ours=ours,
         energy=energy,
-        came=came or (0.0,) * n,
-        owed=owed or (0.0,) * n,
+        **{
+            name: known.pop(name, (0.0,) * n)
+            for name in (
+                "came",
+                "owed",
+                "kept_on",
+                "pairs",
+                "own_kept_on",
+                "own_pairs",
+                "own_steps",
+            )
+        },
         pulls=off if pulls is None else np.array(pulls, dtype=float),
         rounds=rounds or (1,) * n,
         first=True,
@@ -51,7 +62,12 @@ def test_evidence_by_hand():
     found = of(
         [[0, 0], [6, 0]], [[3, 4], [2, 8]], [18, 18], pulls=[[6, 8], [0, 3]], rounds=(2, 3),
         came=(3.0, 1.0), owed=(2.0, 0.0),
+        kept_on=(1.5, 0.0), pairs=(3, 0), own_kept_on=(-1.0, 0.5), own_pairs=(4, 1),
+        own_steps=(8.0, 0.0),
     )  # fmt: skip
+    assert found.reach == (2.5, np.inf)
+    assert found.persistence[0] == 0.5 + 0.25
+    assert isnan(found.persistence[1])  # no two gradients in a row
     assert found.answer[0] == 1.5
     assert isnan(found.answer[1])  # nothing was owed
     assert found.chi == pytest.approx((0, 2**0.5))  # a constant bias: the root of the rounds
@@ -222,6 +238,14 @@ def test_oracle_and_nobody():
     assert not Nobody().judges
 
 
+def test_the_deaf_do_not_take_their_steps_back():
+    quiet = (0.1,) * 5
+    some = evidence(quiet, answer=(0.2, 0.2, 0.2, 0.4, nan), persistence=(0.3, 0.1, nan, 0.9, 0.9))
+    assert Consistency().suspects(some) == {1, 3}
+    assert Consistency(far=0.9).suspects(some) == {1, 2, 3}
+    assert Consistency(deaf=None).suspects(some) == set()
+
+
 @pytest.mark.parametrize(
     "detector", [Consistency(), Cosine(), Safeguard(), Oracle(adversaries=(1,)), Nobody()]
 )
@@ -233,14 +257,17 @@ def test_of_nobody_nobody_is_suspect(detector):
 shares = st.floats(0, 10)
 
 
-rows = st.tuples(shares, shares, st.floats(-1, 1), shares, st.floats(-5, 5))
+rows = st.tuples(
+    shares, shares, st.floats(-1, 1), shares, st.floats(-5, 5), st.floats(-2, 2), shares
+)
 
 
 @given(st.lists(rows, min_size=1, max_size=9))
 def test_suspects_do_not_depend_on_the_order(rows):
     def found(some):
-        chi, ratio, cosine, pull, answer = zip(*(values for _, values in some), strict=True)
-        whole = evidence(chi, ratio, cosine, pull, answer)
+        chi, *others = zip(*(values for _, values in some), strict=True)
+        names = ("ratio", "cosine", "pull", "answer", "persistence", "reach")
+        whole = evidence(chi, **dict(zip(names, others, strict=True)))
         names = {place + 1: name for place, (name, _) in enumerate(some)}
         return {names[s] for s in Consistency().suspects(whole)}
 

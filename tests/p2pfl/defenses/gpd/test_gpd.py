@@ -114,7 +114,8 @@ def test_what_is_told(federation):
     run.step()
     merge = run.merges[0]
     assert set(merge.details) == {
-        "recorded", "live", "inflow", "chi", "ratio", "cosine", "pull", "answer"
+        "recorded", "live", "inflow", "chi", "ratio", "cosine", "pull", "answer",
+        "persistence", "reach",
     }  # fmt: skip
     assert {len(numbers) for numbers in merge.details.values()} == {4}
     sender = min(run.graph[0])
