@@ -228,7 +228,7 @@ def _build(
         peers = with_server(scenario.server, dataset, peers, seeds.data)
     check_kept(scenario, dataset, len(peers), coalitions)
     speeds = {peer.peer: scenario.compute.speed(seeds.links, peer.peer) for peer in peers}
-    timing = Timing.of(spec, peers, speeds)
+    timing = Timing.of(spec, peers, speeds, dataset.labels)
     check_speed(scenario, peers, timing)
     return Experiment(
         loaded=loaded,

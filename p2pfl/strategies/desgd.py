@@ -18,7 +18,7 @@ Departs from the paper:
     class. A message is as long for a client that has few of the round's classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, gcd
 from typing import Literal, NamedTuple
@@ -27,6 +27,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from p2pfl.learner.training import Training
 from p2pfl.rules import AnyRule, Mean
 from p2pfl.rules.sums import weighted_sum
 from p2pfl.strategies.base import ServerStrategy, averaged
@@ -54,7 +55,7 @@ class Desgd(ServerStrategy):
     Benign clients with unlike data differ less on one class than on all they have. The rule's f
     must hold among the holders of each class, and few clients may have one: adversaries that claim
     every class are then many. A client takes a mini-batch of ``training.batch_size`` from each of
-    its classes; the other settings of ``training`` do not act, but virtual time follows them.
+    its classes; the other settings of ``training`` do not act.
     """
 
     rule: AnyRule = _MEAN
@@ -113,19 +114,26 @@ class Desgd(ServerStrategy):
     ) -> tuple[Vector, Mapping[int, Group]]:
         """The momentum of each of the round's classes; zeros, which do not count, without samples.
 
-        All its classes' momenta take in a gradient of this round. Memory: one vector a class.
-        Cost: a pass of a mini-batch for each class.
+        Momenta of all its classes take in a gradient of this round; without momenta at clients only
+        those that are asked for are computed. Memory: one vector a class. Cost: see
+        ``client_effort``.
         """
-        groups = by_class(given.true_labels)
-        batch = given.settings.batch_size
-        if self.split_batch:
-            batch = ceil(batch / len(groups))
-        beta = self.momentum if self.at == "clients" else 0.0
-        literal = self.literal_momentum and self.at == "clients"
-        after = stepped(given, groups, batch, Averaging.of(beta, literal), memory or {})
+        own = by_class(given.true_labels)
         asked = self._asked(given.round, given.data.classes)
+        groups = {c: own[c] for c in self._computed(own, asked)}
+        batch = self._batch(given.settings, len(own))
+        after = stepped(given, groups, batch, self._averaging, memory or {})
         nothing = torch.zeros_like(given.model)
         return torch.cat([after[c].momentum if c in after else nothing for c in asked]), after
+
+    def client_effort(
+        self, round_: int, hostile: bool, settings: Training, held: Sequence[int]
+    ) -> float:
+        """A mini-batch of each class that it computes: of all its classes, as a rule."""
+        own = [c for c, count in enumerate(held) if count]
+        computed = self._computed(own, self._asked(round_, len(held)))
+        batch = self._batch(settings, len(own))
+        return sum(min(batch, held[c]) for c in computed)
 
     def init(self, model: Vector) -> Past:
         """No class was seen."""
@@ -186,6 +194,24 @@ class Desgd(ServerStrategy):
             },
         )
         return merge, Past({**kept, **fresh}, momentum)
+
+    @property
+    def _averaging(self) -> Averaging:
+        """What a client makes of its gradients."""
+        if self.at == "server":
+            return Averaging.of(0.0)
+        return Averaging.of(self.momentum, self.literal_momentum)
+
+    def _computed(self, own: Iterable[int], asked: Sequence[int | None]) -> list[int]:
+        """The classes of a client that it takes gradients of: all, where its momenta have a past.
+
+        Otherwise those that are asked for: nothing is ever made of the others.
+        """
+        return [c for c in own if self._averaging.old or c in asked]
+
+    def _batch(self, settings: Training, classes: int) -> int:
+        """Samples of each gradient, at a client of so many classes."""
+        return ceil(settings.batch_size / classes) if self.split_batch else settings.batch_size
 
     def _asked(self, round_: int, classes: int) -> list[int | None]:
         """The class of each vector of a message; None behind all classes."""

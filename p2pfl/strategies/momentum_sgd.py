@@ -11,7 +11,7 @@ Departs from the paper:
     answer for the rule, its f is lowered, or the mean is taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from p2pfl.learner.training import Training
 from p2pfl.rules import AnyRule, Mean
 from p2pfl.strategies.base import ServerStrategy, averaged
 from p2pfl.strategies.class_gradients import Averaging, Group, stepped
@@ -34,8 +35,8 @@ class MomentumSgd(ServerStrategy):
     """Step along the rule's aggregate of momenta: ``{kind: momentum_sgd, rule: {...}}``.
 
     A client takes one mini-batch a round, of ``training.batch_size``; the other settings of
-    ``training`` do not act, but virtual time follows them: set ``local_steps: 1``. Momentum lowers
-    the variance that hostile gradients hide in, not what unlike data add to it.
+    ``training`` do not act. Momentum lowers the variance that hostile gradients hide in, not what
+    unlike data add to it.
     """
 
     rule: AnyRule = _MEAN
@@ -76,6 +77,12 @@ class MomentumSgd(ServerStrategy):
         batch = given.settings.batch_size
         after = stepped(given, everything, batch, Averaging.of(beta), memory or {})
         return after[0].momentum, after
+
+    def client_effort(
+        self, round_: int, hostile: bool, settings: Training, held: Sequence[int]
+    ) -> float:
+        """One mini-batch."""
+        return min(settings.batch_size, sum(held))
 
     def aggregate(self, view: Gathering, state: Any) -> tuple[Merge, Any]:
         """To x - server_lr * (Agg(m) + weight_decay * x). All stays where nobody answered.

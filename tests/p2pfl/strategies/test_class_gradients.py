@@ -93,6 +93,19 @@ def test_momenta_of_all_own_classes_go_on_though_one_is_sent():
     np.testing.assert_allclose(fourth.vector, (1 - 0.75**4) * of_0, atol=1e-6)
 
 
+@pytest.mark.parametrize("forgetful", [{"momentum": 0.0}, {"at": "server"}])
+def test_without_momenta_only_the_classes_asked_for_are_computed(forgetful):
+    samples = data([0, 0, 2, 2])
+    learner = client(Desgd(**forgetful, classes_per_round=2), samples)
+    first, _ = learner.answer(1, told(1))  # classes 0 and 1
+    np.testing.assert_allclose(first.vector[:D], gradient_of(samples, 0), atol=1e-6)
+    assert not first.vector[D:].any()
+    assert set(learner._memory) == {0}
+    second, _ = learner.answer(2, told(2))  # classes 2 and 0
+    expected = [gradient_of(samples, 2), gradient_of(samples, 0)]
+    np.testing.assert_allclose(second.vector, np.concatenate(expected), atol=1e-6)
+
+
 def test_momentum_as_printed_is_nearly_the_new_gradient():
     samples = data([0, 0, 0])
     learner = client(Desgd(momentum=0.9, literal_momentum=True), samples)
