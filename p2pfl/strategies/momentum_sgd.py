@@ -23,7 +23,7 @@ from p2pfl.learner.training import Training
 from p2pfl.rules import AnyRule, Mean
 from p2pfl.strategies.base import ServerStrategy, averaged
 from p2pfl.strategies.class_gradients import Averaging, Group, stepped
-from p2pfl.strategies.descent import aggregated, check_settings, heavier, moved
+from p2pfl.strategies.descent import aggregated, among_the_rest, check_settings, heavier, moved
 from p2pfl.strategies.types import Assignment, Gathering
 from p2pfl.types import Kind, Merge, Vector
 
@@ -88,13 +88,14 @@ class MomentumSgd(ServerStrategy):
         """To x - server_lr * (Agg(m) + weight_decay * x). All stays where nobody answered.
 
         Influence is the share in the aggregate. A late row is taken as it comes; claimed samples
-        are ignored. Notes: ``fitted``, 1 where too few rows came for the rule as it was set.
-        Cost as the rule's.
+        are ignored. A malformed row lowers the rule's f by one. Notes: ``fitted``, 1 where too few
+        rows came for the rule as it was set. Cost as the rule's.
         """
         if not view.senders:
             return averaged(view, []), state
         p = view.functional.layout.p
-        direction, shares, fits = aggregated(self.rule, view.received[:, :p])
+        rule = among_the_rest(self.rule, len(view.rejected))
+        direction, shares, fits = aggregated(rule, view.received[:, :p])
         if self.at == "server" and self.momentum:
             state = direction = heavier(state, direction, self.momentum)
         model = moved(view.model, direction, self.server_lr, self.weight_decay)

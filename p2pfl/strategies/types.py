@@ -89,6 +89,8 @@ class Gathering:
     """Trains a model (d,) on the held-out samples for so many epochs, as a client would."""
     rng: np.random.Generator
     """For a strategy that draws: one stream per round."""
+    rejected: tuple[int, ...] = ()
+    """Who sent nothing but what failed a check."""
 
 
 class Strategy(Protocol[S]):
