@@ -132,7 +132,7 @@ class Calibration:
             training = spec.coalitions[peer.coalition].attack.settings(training)
         if spec.strategy is None:
             return samples_per_round(training, len(peer.samples))
-        held = held_of(peer, self._experiment.dataset.labels, spec.classes)
+        held = held_of(peer, self._experiment.dataset)
         return spec.strategy.client_effort(round_, peer.adversary, training, held)
 
     def _training(self, peer: PeerSpec) -> tuple[float, Update]:

@@ -1,13 +1,13 @@
 """How long each peer's work takes in virtual time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from actors.protocols.events import MERGES, Work
 from actors.specs import Coalition, HostSpec, PeerSpec
+from p2pfl.data.dataset import Dataset
 from p2pfl.learner.training import Training, samples_per_round
 from p2pfl.types import InputSpec
 
@@ -39,10 +39,10 @@ class Timing:
         spec: HostSpec,
         peers: tuple[PeerSpec, ...],
         speeds: Mapping[int, float],
-        labels: npt.NDArray[np.int64],
+        held: Sequence[Sequence[int]],
     ) -> "Timing":
-        """For peers of these speeds, in samples a second, given the labels of all samples."""
-        held = [held_of(peer, labels, spec.classes) for peer in peers]
+        """For peers of these speeds, in samples a second, that have so many samples of each
+        class."""
 
         def ns(peer: PeerSpec, training: Training) -> int:
             return round(1e9 * samples_per_round(training, len(peer.samples)) / speeds[peer.peer])
@@ -92,7 +92,8 @@ class Timing:
         return plain_ns if trains or again else 0
 
 
-def held_of(peer: PeerSpec, labels: npt.NDArray[np.int64], classes: int) -> list[int]:
-    """How many samples of each class a peer was dealt, given the labels of all."""
-    counts: list[int] = np.bincount(labels[peer.samples], minlength=classes).tolist()
+def held_of(peer: PeerSpec, dataset: Dataset) -> list[int]:
+    """How many training samples of each class a peer was dealt."""
+    labels = dataset.labels[peer.samples]
+    counts: list[int] = np.bincount(labels, minlength=dataset.classes).tolist()
     return counts

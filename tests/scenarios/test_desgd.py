@@ -105,6 +105,26 @@ def test_a_rule_at_its_limit_runs_as_published_and_is_counted(run_small):
     assert any("class 0: krum needs n > 2f + 2, got n=5, f=2" in w for w in summary["warnings"])
 
 
+@pytest.mark.parametrize(("f", "warned"), [(1, False), (2, True)])
+def test_check_counts_those_that_answer_for_a_class(f, warned, loaded):
+    # Of each class there are three benign holders, and both adversaries: 5 rows of 12.
+    strategy = {"kind": "desgd", "rule": {"kind": "krum", "f": f}}
+    warnings = build(loaded(**STAR, server={"strategy": strategy})).warnings
+    sentence = (
+        f"strategy desgd has no guarantee for 10 of 10 classes: krum needs n > 2f + 2, got n=5, "
+        f"f={f} (class 0, with the adversaries counted)"
+    )
+    assert (sentence in warnings) == warned
+    assert len([w for w in warnings if "guarantee" in w]) == warned
+
+
+def test_check_says_that_krum_of_the_paper_runs_at_its_limit(tmp_path):
+    cells = load_sweep("papers/desgd_table1", TINY, tmp_path).cells
+    krum = next(cell for cell in cells if cell.names[0] == "Krum+")
+    (warning,) = (w for w in build(krum.loaded).warnings if "guarantee" in w)
+    assert "for 10 of 10 classes: krum needs n > 2f + 2, got n=10, f=4" in warning
+
+
 def test_the_best_round_and_how_far_apart_the_last_are(run_small):
     record = run_small(**STAR, rounds=12, server={"strategy": {"kind": "desgd"}})
     curve = {round_: value for round_, (value,) in accuracies(record).items()}
