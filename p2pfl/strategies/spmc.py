@@ -266,6 +266,7 @@ class Spmc(ServerStrategy):
             lam=self.lam,
             granularity=self.granularity,
             denominator=self.denominator,
+            precision=given.settings.precision,
         )
 
     def _teacher(self, given: Assignment, memory: Upload | None) -> Vector:
