@@ -47,7 +47,7 @@ from scenarios.loader import Loaded
 from scenarios.pace import check_pace, check_speed, mixing_of
 from scenarios.schema import Scenario
 from scenarios.star import left_to_clients, vectors_sent, with_server
-from scenarios.timing import Timing
+from scenarios.timing import Timing, held_of
 from scenarios.warm_start import initial_model
 
 
@@ -228,7 +228,8 @@ def _build(
         peers = with_server(scenario.server, dataset, peers, seeds.data)
     check_kept(scenario, dataset, len(peers), coalitions)
     speeds = {peer.peer: scenario.compute.speed(seeds.links, peer.peer) for peer in peers}
-    timing = Timing.of(spec, peers, speeds)
+    held = tuple(held_of(peer, dataset) for peer in peers)
+    timing = Timing.of(spec, peers, speeds, held)
     check_speed(scenario, peers, timing)
     return Experiment(
         loaded=loaded,
@@ -263,7 +264,7 @@ def _build(
         warnings=(
             *([NOT_REPRODUCIBLE] if scenario.runtime.clock == "real" else []),
             *dataset.warnings,
-            *method_warnings(scenario, peers),
+            *method_warnings(scenario, peers, held),
         ),
     )
 

@@ -17,12 +17,13 @@ import numpy as np
 from actors.executor import Task
 from actors.host import Host
 from actors.specs import HostSpec, PeerSpec
-from p2pfl.learner.training import samples_per_round
+from p2pfl.learner.training import Training, samples_per_round
 from p2pfl.seeding import stream
 from p2pfl.types import Update
 from scenarios.build import Experiment
 from scenarios.machines import watched
 from scenarios.pace import evaluations_of
+from scenarios.timing import held_of
 
 MOST_STEPS, MOST_SAMPLES, TESTED = 12, 600, 200
 """Of the calibration: steps of a round, samples of a peer, test samples."""
@@ -118,32 +119,39 @@ class Calibration:
         return measured * count * seconds / inputs(TESTED)
 
     def _samples(self, peer: PeerSpec) -> float:
-        """That it trains on in a round, as often as it uses them."""
+        """That it trains on in a round, as often as it uses them; a client on an average."""
         spec = self._experiment.spec
-        training = spec.training
+        # The first round may be another than the rest, and a turn of all classes is so long.
+        rounds = range(2, 2 + spec.classes)
+        return fmean(self._effort(peer, round_, spec.training) for round_ in rounds)
+
+    def _effort(self, peer: PeerSpec, round_: int, training: Training) -> float:
+        """That it trains on in that round."""
+        spec = self._experiment.spec
         if peer.coalition is not None:
             training = spec.coalitions[peer.coalition].attack.settings(training)
-        count = samples_per_round(training, len(peer.samples))
-        effort = spec.strategy.client_effort(2, peer.adversary) if spec.strategy else 1.0
-        return count * effort
+        if spec.strategy is None:
+            return samples_per_round(training, len(peer.samples))
+        held = held_of(peer, self._experiment.dataset)
+        return spec.strategy.client_effort(round_, peer.adversary, training, held)
 
     def _training(self, peer: PeerSpec) -> tuple[float, Update]:
         """Seconds per sample, and what it sends."""
-        spec, training = self._spec, self._spec.training
-        if peer.coalition is not None:
-            training = spec.coalitions[peer.coalition].attack.settings(training)
-        samples: float = samples_per_round(training, len(peer.samples))
+        spec = self._spec
+        rounds = range(1, 1 + spec.classes)
+        efforts = [self._effort(peer, round_, spec.training) for round_ in rounds]
+        samples = max(efforts)
         if self._server is None:
             seconds = _usual(lambda: self._run(peer, Task("train", 1, outputs=1))[1])
             early = spec.defense.early or spec.defense.encodes
             (update, *_), _ = self._run(peer, Task("offer" if early else "train", 1, outputs=1))
             return seconds / samples, update
-        assert spec.strategy is not None
-        told, _ = self._run(self._server, Task("instruct", 1, (peer.peer,)))
-        answer = Task("answer", 1, outputs=1)
+        # A round in which it has something to do.
+        round_ = 1 + efforts.index(samples)
+        told, _ = self._run(self._server, Task("instruct", round_, (peer.peer,)))
+        answer = Task("answer", round_, outputs=1)
         seconds = _usual(lambda: self._run(peer, answer, [told[0]])[1])
         (update, *_), _ = self._run(peer, answer, [told[0]])
-        samples *= spec.strategy.client_effort(1, peer.adversary) or 1.0
         return seconds / samples, update
 
     def _merge(

@@ -12,7 +12,7 @@ from graphs.varying import VARYING
 from p2pfl.attacks import NoAttack
 from p2pfl.defenses import Bridge, DflDual, GossipAverage, Gpd, RuleDefense
 from p2pfl.errors import ScenarioError
-from p2pfl.strategies import RuleStrategy
+from p2pfl.strategies import Desgd, RuleStrategy
 from p2pfl.strategies.types import Strategy
 from scenarios.schema import Scenario, Server
 from scenarios.variants import name_of
@@ -21,8 +21,15 @@ _HEARD = 10
 """How often GPD should have heard a neighbour before its first check."""
 
 
-def method_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
+def method_warnings(
+    scenario: Scenario, peers: Sequence[PeerSpec], held: Sequence[Sequence[int]]
+) -> list[str]:
     """What the defense, or the server's strategy, misses, as sentences.
+
+    Args:
+        scenario: Of the run.
+        peers: All of it.
+        held: How many samples of each class each peer has.
 
     Raises:
         ScenarioError: If it can never be computed, or wants what is not carried.
@@ -31,6 +38,8 @@ def method_warnings(scenario: Scenario, peers: Sequence[PeerSpec]) -> list[str]:
     if scenario.server is None:
         return [*warnings, *_defense_warnings(scenario, peers)]
     warnings += _strategy_warnings(scenario.server, len(peers) - 1)
+    if isinstance(scenario.server.strategy, Desgd):
+        warnings += _class_warnings(scenario.server.strategy, peers[:-1], held)
     if scenario.defense != GossipAverage():
         name = name_of(scenario.defense)
         warnings.append(f"defense {name} is not used: peers hear the server alone")
@@ -56,6 +65,22 @@ def _strategy_warnings(server: Server, clients: int) -> list[str]:
         )
     missing = strategy.needs(count)
     return [f"strategy {strategy_name(strategy)} has no guarantee: {missing}"] if missing else []
+
+
+def _class_warnings(
+    strategy: Desgd, clients: Sequence[PeerSpec], held: Sequence[Sequence[int]]
+) -> list[str]:
+    """What its rule misses among those that answer for a class if all take part."""
+    classes = range(len(held[0]))
+    rows = [sum(p.adversary or held[p.peer][c] > 0 for p in clients) for c in classes]
+    missing = [c for c in classes if strategy.needs(rows[c]) is not None]
+    if not missing:
+        return []
+    fewest = min(missing, key=lambda c: rows[c])
+    return [
+        f"strategy {strategy_name(strategy)} has no guarantee for {len(missing)} of {len(rows)} "
+        f"classes: {strategy.needs(rows[fewest])} (class {fewest}, with the adversaries counted)"
+    ]
 
 
 def strategy_name(strategy: Strategy[Any]) -> str:

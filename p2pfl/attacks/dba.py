@@ -7,7 +7,8 @@ Source
 Departs from the paper:
     This is the data half. The paper also scales what is sent: nest it, ``{kind:
     model_replacement, gamma: 100, data: {kind: dba}}``. There 20 of 64 samples in each batch are
-    poisoned; here that share of all samples, so that batches have it on average.
+    poisoned; here that share of all samples, so that batches have it on average. A member's part is
+    its own throughout; in FedGrad's code parts are dealt anew among the adversaries of each round.
 """
 
 from dataclasses import dataclass, replace

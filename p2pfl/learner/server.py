@@ -64,11 +64,12 @@ class ServerLearner(Holder):
             for sender, claim, update in came
             if isinstance(update, Update) and self._sound(update, kind)
         ]
+        heard = tuple(sender for sender, _, _ in good)
         view = Gathering(
             round=round_,
             model=self._model,
             received=self._stack([update.vector for _, _, update in good]),
-            senders=tuple(sender for sender, _, _ in good),
+            senders=heard,
             staleness=tuple(round_ - claim for _, claim, _ in good),
             samples=tuple(update.samples for _, _, update in good),
             meta=tuple(update.meta for _, _, update in good),
@@ -77,14 +78,14 @@ class ServerLearner(Holder):
             held_out=self._held_out,
             train=lambda model, epochs: self._train(model, epochs, round_),
             rng=stream(self._bench.seed, "server", round_),
+            rejected=tuple(sorted(set(senders).difference(heard))),
         )
         merge, shortfall = self._aggregate(view)
         rows = len(view.senders)
         check_merge(merge, rows, len(view.model), f"{type(self._strategy).__name__}.aggregate")
         self._model = merge.model
         missing = None if shortfall else merge.unguaranteed or self._strategy.needs(rows)
-        rejected = set(senders) - set(view.senders)
-        return decided(merge, view.senders, view.staleness, rejected, shortfall, missing)
+        return decided(merge, heard, view.staleness, set(view.rejected), shortfall, missing)
 
     def state(self) -> dict[str, Any]:
         """The model and the strategy's state."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from math import fsum
 from typing import Any, ClassVar, Literal
 
+from p2pfl.learner.training import Training, samples_per_round
 from p2pfl.rules.sums import weighted_sum
 from p2pfl.strategies.types import Assignment, Gathering, Instruction
 from p2pfl.types import Kind, Merge, Vector
@@ -51,9 +52,11 @@ class ServerStrategy:
         """Local training from the global model."""
         return given.plain(given.model), None
 
-    def client_effort(self, round_: int, hostile: bool) -> float:
+    def client_effort(
+        self, round_: int, hostile: bool, settings: Training, held: Sequence[int]
+    ) -> float:
         """Plain local training."""
-        return 1.0
+        return samples_per_round(settings, sum(held))
 
     def effort(self, messages: int, held_out: int) -> float:
         """As good as free: sums over models are little beside training them."""

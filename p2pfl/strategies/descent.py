@@ -22,7 +22,7 @@ def check_settings(server_lr: float, momentum: float, weight_decay: float) -> No
         raise ValueError(f"weight_decay must be finite and >= 0, got {weight_decay}")
 
 
-def fitted(rule: AnyRule, n: int) -> Rule:
+def fitted(rule: Rule, n: int) -> Rule:
     """The rule, if it can be computed on n >= 1 rows; else with the largest f with which it can.
 
     Where no f helps, the mean, and of two rows that clustering would have to choose from; of a
@@ -39,9 +39,16 @@ def fitted(rule: AnyRule, n: int) -> Rule:
     return Mean()
 
 
-def aggregated(
-    rule: AnyRule, rows: Matrix
-) -> tuple[Float[Tensor, " p"], Float[Tensor, " n"], bool]:
+def among_the_rest(rule: AnyRule, rejected: int) -> Rule:
+    """The rule for rows among which those of so many senders are missing, as they were malformed.
+
+    Its f is lowered by their number, at least to 0: who was rejected is not among the rest.
+    """
+    f = assumed_f(rule)
+    return with_f_at_most(rule, max(0, f - rejected)) if f and rejected else rule
+
+
+def aggregated(rule: Rule, rows: Matrix) -> tuple[Float[Tensor, " p"], Float[Tensor, " n"], bool]:
     """The aggregate of n >= 1 rows, the share of each, and whether the rule had to be fitted."""
     fits = fitted(rule, len(rows))
     out, shares = fits.traced(rows)

@@ -11,8 +11,9 @@ Departs from the paper:
     as it is, the paper takes both from the global model (``reference``). Distances are squared, and
     the hard filter and pardons begin in round 50, as in the code; the paper says "predefined".
     Trust begins with a mark of 0.5, and reaching its threshold is enough, as in the code. Two
-    clients are not clustered. A message that fails the server's checks is not seen here, so it
-    costs its client no trust.
+    clients are not clustered. The cosine of two clients whose rows do not move is 1, as of any two
+    that are alike; of one of them with another it is 0. A message that fails the server's checks is
+    not seen here, so it costs its client no trust.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ Departs from the paper:
     answer for the rule, its f is lowered, or the mean is taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,10 +19,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from p2pfl.learner.training import Training
 from p2pfl.rules import AnyRule, Mean
 from p2pfl.strategies.base import ServerStrategy, averaged
 from p2pfl.strategies.class_gradients import Averaging, Group, stepped
-from p2pfl.strategies.descent import aggregated, check_settings, heavier, moved
+from p2pfl.strategies.descent import aggregated, among_the_rest, check_settings, heavier, moved
 from p2pfl.strategies.types import Assignment, Gathering
 from p2pfl.types import Kind, Merge, Vector
 
@@ -34,8 +35,8 @@ class MomentumSgd(ServerStrategy):
     """Step along the rule's aggregate of momenta: ``{kind: momentum_sgd, rule: {...}}``.
 
     A client takes one mini-batch a round, of ``training.batch_size``; the other settings of
-    ``training`` do not act, but virtual time follows them: set ``local_steps: 1``. Momentum lowers
-    the variance that hostile gradients hide in, not what unlike data add to it.
+    ``training`` do not act. Momentum lowers the variance that hostile gradients hide in, not what
+    unlike data add to it.
     """
 
     rule: AnyRule = _MEAN
@@ -77,17 +78,24 @@ class MomentumSgd(ServerStrategy):
         after = stepped(given, everything, batch, Averaging.of(beta), memory or {})
         return after[0].momentum, after
 
+    def client_effort(
+        self, round_: int, hostile: bool, settings: Training, held: Sequence[int]
+    ) -> float:
+        """One mini-batch."""
+        return min(settings.batch_size, sum(held))
+
     def aggregate(self, view: Gathering, state: Any) -> tuple[Merge, Any]:
         """To x - server_lr * (Agg(m) + weight_decay * x). All stays where nobody answered.
 
         Influence is the share in the aggregate. A late row is taken as it comes; claimed samples
-        are ignored. Notes: ``fitted``, 1 where too few rows came for the rule as it was set.
-        Cost as the rule's.
+        are ignored. A malformed row lowers the rule's f by one. Notes: ``fitted``, 1 where too few
+        rows came for the rule as it was set. Cost as the rule's.
         """
         if not view.senders:
             return averaged(view, []), state
         p = view.functional.layout.p
-        direction, shares, fits = aggregated(self.rule, view.received[:, :p])
+        rule = among_the_rest(self.rule, len(view.rejected))
+        direction, shares, fits = aggregated(rule, view.received[:, :p])
         if self.at == "server" and self.momentum:
             state = direction = heavier(state, direction, self.momentum)
         model = moved(view.model, direction, self.server_lr, self.weight_decay)

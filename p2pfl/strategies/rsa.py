@@ -45,7 +45,8 @@ class Rsa(ServerStrategy):
     """Whether clients keep models of their own. Otherwise each round starts from the server's,
     without penalty, as in SPMC's baseline."""
     cap: int | None = None
-    """Bound on a sum of signs, >= 1; SPMC's baseline has 3."""
+    """Bound on the sum of signs, >= 1; SPMC's baseline has 3, and as there it acts after each
+    client that is added, in an order drawn for each round: the last ones weigh most."""
     kind: Literal["rsa"] = "rsa"
 
     def __post_init__(self) -> None:
@@ -81,10 +82,10 @@ class Rsa(ServerStrategy):
         p = view.functional.layout.p
         model = view.model[:p].double()
         signs = torch.zeros_like(model)
-        for row in view.received[:, :p]:
-            signs += (model - row).sign()
-        if self.cap is not None:
-            signs.clamp_(-self.cap, self.cap)
+        for k in view.rng.permutation(len(view.senders)):
+            signs += (model - view.received[k, :p]).sign()
+            if self.cap is not None:
+                signs.clamp_(-self.cap, self.cap)
         step = self.penalty * signs + self.decay * model
         merge.model[:p] = float32(model - self.server_lr * step)
         return merge, None

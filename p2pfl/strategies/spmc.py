@@ -13,13 +13,14 @@ Departs from the code:
     and temperatures are extensions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
 
+from p2pfl.learner.training import Training, samples_per_round
 from p2pfl.rules.sums import average
 from p2pfl.strategies.base import ServerStrategy, averaged, claimed_shares
 from p2pfl.strategies.spmc_purifying import (
@@ -244,10 +245,13 @@ class Spmc(ServerStrategy):
         trained = given.plain(given.model, None, guide)
         return trained, None if self.teacher == "global" else (given.round, trained)
 
-    def client_effort(self, round_: int, hostile: bool) -> float:
-        """Twice as long while it purifies: a teacher's forward pass and a second backward pass are
-        as much as one pass of each, a backward pass taken for two forward ones."""
-        return 2.0 if self._purifies(round_, hostile) else 1.0
+    def client_effort(
+        self, round_: int, hostile: bool, settings: Training, held: Sequence[int]
+    ) -> float:
+        """Twice plain training while it purifies: a teacher's forward pass and a second backward
+        pass are as much as one pass of each, a backward pass taken for two forward ones."""
+        once = samples_per_round(settings, sum(held))
+        return 2.0 * once if self._purifies(round_, hostile) else once
 
     def _purifies(self, round_: int, hostile: bool) -> bool:
         who = {"all": True, "benign_only": not hostile, "malicious_only": hostile}
@@ -262,6 +266,7 @@ class Spmc(ServerStrategy):
             lam=self.lam,
             granularity=self.granularity,
             denominator=self.denominator,
+            precision=given.settings.precision,
         )
 
     def _teacher(self, given: Assignment, memory: Upload | None) -> Vector:

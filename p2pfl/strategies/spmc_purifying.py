@@ -14,9 +14,9 @@ from typing import Literal, TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from p2pfl.defenses.mixing import float32
+from p2pfl.precision import Precision, logits_of
 from p2pfl.types import Vector
 from p2pfl.vectors import FlatModel, TensorSlice
 
@@ -78,24 +78,26 @@ class Purifier:
     lam: float
     granularity: Granularity
     denominator: Denominator
+    precision: Precision
+    """In which the teacher computes: as the model in training."""
 
     def loss(
         self, inputs: Float[Tensor, "b ..."], logits: Float[Tensor, "b classes"]
     ) -> Float[Tensor, ""]:
-        """Cross-entropy with the teacher's softened predictions as labels, times temperature^2.
+        """Of the gradient of a cross-entropy, its labels the teacher's softened predictions.
 
-        Its gradient is that of the Kullback-Leibler divergence from the teacher.
+        Times temperature^2. That gradient is the Kullback-Leibler divergence's as well. The value
+        is another: by hand, the gradient at the logits is 0 to the bit where both predict the same,
+        as in the first step of a round whose teacher is the global model. Autograd's has rounding
+        noise there, whose direction would be taken out of the task's gradient.
         """
         with torch.no_grad():
-            labels = (self.teacher(inputs) / self.temperature).softmax(dim=1)
-        return cross_entropy(logits, labels) * self.temperature**2
+            labels = logits_of(self.teacher, inputs, self.precision) / self.temperature
+            excess = logits.softmax(dim=1) - labels.softmax(dim=1)
+        return (excess * logits).sum() * (self.temperature**2 / len(logits))
 
     def gradient(self, gradient: Vector, second: Vector) -> None:
-        """See :func:`project`: by tensor, or of all parameters as one vector.
-
-        In the first step of a round whose teacher is the global model, both models coincide and
-        ``second`` is rounding noise; its direction is taken out all the same, as in the code.
-        """
+        """See :func:`project`: by tensor, or of all parameters as one vector."""
         parts = [slice(len(gradient))]
         if self.granularity == "tensor":
             parts = [part.slice for part in self.parameters]

@@ -89,6 +89,8 @@ class Gathering:
     """Trains a model (d,) on the held-out samples for so many epochs, as a client would."""
     rng: np.random.Generator
     """For a strategy that draws: one stream per round."""
+    rejected: tuple[int, ...] = ()
+    """Who sent nothing but what failed a check."""
 
 
 class Strategy(Protocol[S]):
@@ -137,9 +139,12 @@ class Strategy(Protocol[S]):
         """
         ...
 
-    def client_effort(self, round_: int, hostile: bool) -> float:
-        """What a client's training costs, as a multiple of plain local training: charged in virtual
-        time. ``hostile``: an adversary's, in a round of its attack."""
+    def client_effort(
+        self, round_: int, hostile: bool, settings: Training, held: Sequence[int]
+    ) -> float:
+        """What ``train`` costs a client that has so many samples of each class, in passes of one
+        training sample (forward and backward): charged in virtual time. ``hostile``: an
+        adversary's, in a round of its attack."""
         ...
 
     def effort(self, messages: int, held_out: int) -> float:

@@ -151,6 +151,15 @@ KINDS: dict[str, Any] = {
         "attack": {"kind": "mimic", "choice": "variance"},
         "server": {"strategy": {"kind": "desgd", "classes_per_round": 3, "at": "server"}},
     },
+    "teachers": AMONG
+    | HOSTILE
+    | {
+        "topology": {"kind": "clients", "peers": 5},
+        "server": {
+            "strategy": {"kind": "spmc", "teacher": "coalition_uniform", "absent": "stale"},
+            "participants": 4,
+        },
+    },
 }
 """Runs in which much is going on: what they hold is hard to store."""
 

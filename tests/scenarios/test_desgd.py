@@ -5,6 +5,27 @@ from statistics import fmean
 
 import pytest
 
+from p2pfl.attacks import (
+    Alie,
+    Constant,
+    Gaussian,
+    Ipm,
+    LabelFlip,
+    Mimic,
+    NoAttack,
+    SignFlip,
+)
+from p2pfl.rules import (
+    Bucketing,
+    ClipMean,
+    Clustering,
+    Dnc,
+    GeometricMedian,
+    Krum,
+    Mean,
+    TrimmedMean,
+)
+from p2pfl.strategies import Desgd, MomentumSgd
 from scenarios.build import build
 from scenarios.results import RESULTS
 from scenarios.runner import run
@@ -20,6 +41,33 @@ PAPERS = {
     "desgd_classes": 4 * 2 * 3,
 }
 """How many cells each has, for one seed."""
+RULES = {
+    "mean": Mean(),
+    "ClipMean": ClipMean(),
+    "Krum": Krum(f=4),
+    "GeoMed": GeometricMedian(),
+    "Clustering": Clustering(),
+    "TrMean": TrimmedMean(f=4),
+    "DnC": Dnc(f=4, coordinates=1000),
+}
+ATTACKS = {
+    "none": NoAttack(),
+    "mimic": Mimic(),
+    "constant": Constant(value=5.0),
+    "gaussian": Gaussian(std=2.0),
+    "label_flip": LabelFlip(),
+    "sign_flip": SignFlip(scale=1.0),
+    "ipm": Ipm(epsilon=0.1),
+    "alie": Alie(z=1.0, knowledge="full"),
+}
+ARMS = {
+    "SGD with global momentum": MomentumSgd(rule=Krum(f=4), at="server"),
+    "SGD with local momentum": MomentumSgd(rule=Krum(f=4)),
+    "DeSGD with global momentum": Desgd(rule=Krum(f=4), at="server", compensation=0.0),
+    "DeSGD with local momentum": Desgd(rule=Krum(f=4), compensation=0.0),
+    "DeSGD with local momentum and compensation": Desgd(rule=Krum(f=4)),
+    "the same with momentum as printed": Desgd(rule=Krum(f=4), literal_momentum=True),
+}
 TINY = (
     "data.dataset=digits", "model={kind: logistic}", "training.batch_size=5", "rounds=2",
     "evaluate.every=1", "sweep.seed=[1]",
@@ -40,13 +88,42 @@ def accuracies(record):
     return found
 
 
+def strategy_of(cell):
+    """What the names of a cell stand for."""
+    name, *others = cell.names
+    if name in ARMS:
+        return ARMS[name]
+    if name.isdecimal():
+        rule = {"krum": "Krum", "clustering": "Clustering"}[others[0]]
+        return Desgd(rule=RULES[rule], classes_per_round=int(name))
+    rule, _, way = name.replace("+", " + DeSGD" if name.endswith("+") else "+").partition(" + ")
+    if way == "DeSGD":
+        return Desgd(rule=RULES[rule])
+    bucketed = Bucketing(s=2, rule=RULES[rule]) if way else RULES[rule]
+    return MomentumSgd(rule=bucketed, at="server" if rule == "mean" else "clients")
+
+
 @pytest.mark.parametrize(("name", "count"), PAPERS.items(), ids=PAPERS)
 def test_a_table_of_the_paper_is_as_the_paper_has_it(name, count, tmp_path):
     assert len(load_sweep(f"papers/{name}", TINY, tmp_path).cells) == count
-    scenario = load_sweep(f"papers/{name}", (), tmp_path).cells[-1].loaded.scenario
-    assert scenario.data.dataset == "fashion_mnist"
-    assert scenario.training.batch_size == 50
-    assert scenario.topology.peers - scenario.adversaries.count == 20
+    for cell in load_sweep(f"papers/{name}", (), tmp_path).cells:
+        scenario = cell.loaded.scenario
+        assert scenario.data.dataset == "fashion_mnist"
+        assert (scenario.data.partition.k, scenario.data.adversary_data) == (3, "copies")
+        assert (scenario.topology.peers, scenario.adversaries.count) == (24, 4)
+        assert (scenario.training.lr, scenario.training.batch_size) == (0.1, 50)
+        assert scenario.rounds == {"desgd_table1_short": 1000, "desgd_scaled": 300}.get(name, 3000)
+        assert scenario.server.strategy == strategy_of(cell)
+        shown = [part for part in cell.names if part in ATTACKS] or ["sign_flip"]
+        assert [scenario.attack] == [ATTACKS[part] for part in shown]
+
+
+def test_the_settings_of_the_paper_are_the_defaults():
+    strategy = Desgd()
+    assert (strategy.server_lr, strategy.momentum, strategy.compensation) == (0.1, 0.9, 0.5)
+    assert (strategy.weight_decay, strategy.classes_per_round) == (5e-4, 1)
+    plain = MomentumSgd()
+    assert (plain.server_lr, plain.momentum, plain.weight_decay) == (0.1, 0.9, 5e-4)
 
 
 # The others have no method, no attack and no setting beyond these.
@@ -80,10 +157,16 @@ def test_several_classes_a_round_are_as_many_vectors(classes, loaded, run_small)
 
 
 def test_all_classes_a_round_learn_as_plain_averaging_does(run_small):
-    settings = {"momentum": 0.0, "compensation": 0.0, "weight_decay": 0.0, "server_lr": 0.5}
-    strategy = {"kind": "desgd", "classes_per_round": 10, **settings}
-    record = run_small(**STAR, rounds=30, server={"strategy": strategy})
-    assert record.summary["accuracy"]["server"]["mean"] > 0.7
+    settings = {"momentum": 0.0, "weight_decay": 0.0, "server_lr": 0.5}
+    by_class = {"kind": "desgd", "classes_per_round": 10, "compensation": 0.0, **settings}
+    strategies = (by_class, {"kind": "momentum_sgd", **settings})
+    summaries = (
+        run_small(**STAR, rounds=30, server={"strategy": strategy}).summary
+        for strategy in strategies
+    )
+    by_classes, plain = (summary["accuracy"]["server"]["mean"] for summary in summaries)
+    assert plain > 0.8
+    assert by_classes == pytest.approx(plain, abs=0.05)
 
 
 def test_adversaries_hold_all_classes_where_benign_clients_hold_three(loaded):
@@ -103,6 +186,26 @@ def test_a_rule_at_its_limit_runs_as_published_and_is_counted(run_small):
     summary = run_small(**STAR, rounds=10, server={"strategy": strategy}).summary
     assert (summary["without_guarantee"], summary["shortfalls"]) == (10, 0)
     assert any("class 0: krum needs n > 2f + 2, got n=5, f=2" in w for w in summary["warnings"])
+
+
+@pytest.mark.parametrize(("f", "warned"), [(1, False), (2, True)])
+def test_check_counts_those_that_answer_for_a_class(f, warned, loaded):
+    # Of each class there are three benign holders, and both adversaries: 5 rows of 12.
+    strategy = {"kind": "desgd", "rule": {"kind": "krum", "f": f}}
+    warnings = build(loaded(**STAR, server={"strategy": strategy})).warnings
+    sentence = (
+        f"strategy desgd has no guarantee for 10 of 10 classes: krum needs n > 2f + 2, got n=5, "
+        f"f={f} (class 0, with the adversaries counted)"
+    )
+    assert (sentence in warnings) == warned
+    assert len([w for w in warnings if "guarantee" in w]) == warned
+
+
+def test_check_says_that_krum_of_the_paper_runs_at_its_limit(tmp_path):
+    cells = load_sweep("papers/desgd_table1", TINY, tmp_path).cells
+    krum = next(cell for cell in cells if cell.names[0] == "Krum+")
+    (warning,) = (w for w in build(krum.loaded).warnings if "guarantee" in w)
+    assert "for 10 of 10 classes: krum needs n > 2f + 2, got n=10, f=4" in warning
 
 
 def test_the_best_round_and_how_far_apart_the_last_are(run_small):

@@ -7,6 +7,7 @@ import pytest
 from graphs.fixed import Clients
 from p2pfl.attacks.backdoors import DataBackdoor
 from p2pfl.attacks.edge_case import EdgeCase
+from p2pfl.attacks.pgd import Pgd
 from p2pfl.data.splits import Iid
 from p2pfl.data.triggers import Trigger
 from p2pfl.models import Cnn, WarmStart, warm_start_of
@@ -62,13 +63,6 @@ def test_the_tables_and_figures_are_there():
 
 
 @files
-def test_its_first_line_says_what_it_takes(name):
-    first = bundled()[name].read_text(encoding="utf-8").partition("\n")[0]
-    mark = first.removeprefix("# ").partition(":")[0].partition(" (")[0]
-    assert mark in ("cpu", "cpu_scaled", "gpu")
-
-
-@files
 def test_every_cell_is_valid_starts_warm_and_shares_its_poisoned_set(name, tmp_path):
     sweep = load_sweep(name, out=tmp_path)
     assert sweep.cells
@@ -78,6 +72,29 @@ def test_every_cell_is_valid_starts_warm_and_shares_its_poisoned_set(name, tmp_p
         groups = scenario.attack if isinstance(scenario.attack, tuple) else ()
         for attack in [group.attack for group in groups] or [scenario.attack]:
             assert attack.shared_samples() >= 1
+
+
+@files
+def test_fed_grad_allows_for_as_many_adversaries_as_there_are(name, tmp_path):
+    for cell in load_sweep(name, out=tmp_path).cells:
+        scenario = cell.loaded.scenario
+        if isinstance(scenario.server.strategy, FedGrad):
+            assert scenario.server.strategy.adversaries == scenario.adversaries.fraction
+
+
+@pytest.mark.parametrize(
+    "name", ["papers/fed_grad_table2_cifar10", "papers/fed_grad_table2_emnist"]
+)
+def test_the_radius_shrinks_under_krum_and_multi_krum_alone(name, tmp_path):
+    decays = {}
+    for cell in load_sweep(name, out=tmp_path).cells:
+        attack = cell.loaded.scenario.attack
+        if isinstance(attack, Pgd):
+            decays.setdefault(cell.names[0], set()).add((attack.radius, attack.decay))
+    shrinking = {"Krum", "Multi-Krum"}
+    assert len(decays) == 8
+    for method, found in decays.items():
+        assert found == {(2.0, 0.998 if method in shrinking else 1.0)}
 
 
 @files

@@ -77,6 +77,13 @@ def test_every_bundled_scenario_is_valid_and_says_what_it_is():
         assert text.startswith("# ")
 
 
+@pytest.mark.parametrize("name", sorted(n for n in bundled() if n.startswith("papers/")))
+def test_a_papers_first_line_says_what_it_takes(name):
+    first = bundled()[name].read_text(encoding="utf-8").partition("\n")[0]
+    mark = first.removeprefix("# ").partition(":")[0].partition(" (")[0]
+    assert mark in ("cpu", "cpu_scaled", "gpu")
+
+
 def test_a_file_comes_before_a_bundled_name(write, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find("quickstart") == bundled()["quickstart"]

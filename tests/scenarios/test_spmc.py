@@ -8,7 +8,17 @@ from p2pfl.data.triggers import Trigger
 from p2pfl.learner.evaluation import evaluate
 from p2pfl.metrics import overall_value, resistance
 from p2pfl.models import Logistic, build_model
-from p2pfl.strategies import STRATEGIES, Spmc
+from p2pfl.rules import Bulyan, Dnc, GeometricMedian, Rlr
+from p2pfl.strategies import (
+    Crfl,
+    FedAvg,
+    Finetuning,
+    FoolsGold,
+    Rsa,
+    RuleStrategy,
+    Sageflow,
+    Spmc,
+)
 from p2pfl.types import Samples
 from p2pfl.vectors import FlatModel
 from scenarios.loader import bundled
@@ -28,6 +38,20 @@ PUBLISHED = {
     "spmc",
 }  # fmt: skip
 BY_NAME = {
+    "FedAvg": FedAvg(weights="uniform"),
+    "DnC": RuleStrategy(rule=Dnc(f=3)),
+    "Sageflow": Sageflow(weights="uniform"),
+    "Bulyan": RuleStrategy(rule=Bulyan(f=1)),
+    "RFA": RuleStrategy(
+        rule=GeometricMedian(nu=1e-5, iterations=3, tolerance=1e-6, start="mean"),
+        per_tensor=True,
+        weights="samples",
+    ),
+    "RLR": RuleStrategy(rule=Rlr(theta=4), weights="samples"),
+    "CRFL": Crfl(bound=15.0, start=10.0, growth=2.0, noise=0.01),
+    "FoolsGold": FoolsGold(),
+    "RSA": Rsa(own_models=False, server_lr=0.05, penalty=0.1, decay=0.001, cap=3),
+    "Finetuning": Finetuning(weights="uniform", clients_start="average"),
     "spmc": Spmc(),
     "spmc_slides": Spmc(granularity="vector"),
     "spmc_strict": Spmc(purify_scope="benign_only", purify_from_round=1),
@@ -79,10 +103,7 @@ def test_every_cell_is_what_it_is_called(name):
     sweep = load_sweep(name)
     for cell in sweep.cells:
         scenario = cell.loaded.scenario
-        assert isinstance(scenario.server.strategy, STRATEGIES)
-        assert scenario.server.strategy == BY_NAME.get(
-            method(cell, sweep), scenario.server.strategy
-        )
+        assert scenario.server.strategy == BY_NAME[method(cell, sweep)]
         trigger = scenario.attack.trigger
         assert isinstance(trigger, Trigger)
         shape = (3, 32, 32) if "cifar" in name else (1, 28, 28)
@@ -110,3 +131,14 @@ def test_every_method_runs_when_small(name, tmp_path):
             }
             done.add(method(cell, sweep))
     assert len(done) == len(next(axis for axis in sweep.axes if axis.key == "method").values)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_teachers_and_what_clients_remember_are_the_same_on_ray(lively, outcome, tmp_path):
+    where = ({"executor": "inline"}, {"executor": "ray", "peers_per_actor": 3})
+    here, there = (
+        run(lively("teachers", rounds=4, runtime=runtime), out=tmp_path / str(k), picture=False)
+        for k, runtime in enumerate(where)
+    )
+    assert outcome(here) == outcome(there)

@@ -23,7 +23,7 @@ NEVER = {"executor": "inline", "snapshots": None}
 
 KINDS = (
     "rounds", "churn", "hostile", "varying", "planned", "gossip", "pairwise", "until", "dual",
-    "server", "clients", "classes",
+    "server", "clients", "classes", "teachers",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def timing(loaded):
     """Five peers of 100 samples each, so that an epoch takes a second."""
 
     def make(**sections):
-        return build(loaded(**SETTING, **sections)).timing
+        return build(loaded(**{**SETTING, **sections})).timing
 
     return make
 
@@ -110,3 +110,51 @@ def test_purifying_doubles_a_clients_training(timing, scope, hostile_s):
     hostile = [ns(1, Work("answer", round_, stance="hostile")) // S for round_ in (1, 2)]
     assert hostile == hostile_s
     assert ns(1, Work("craft", 2)) == 0
+
+
+BY_CLASS = {
+    "data": {
+        **SETTING["data"],
+        "partition": {"kind": "classes_per_peer", "k": 3},
+        "adversary_data": "copies",
+    },
+    "topology": {"kind": "clients", "peers": 12},
+    "training": {"batch_size": 2, "local_epochs": 2},
+}
+"""Ten benign clients of three classes each, and two adversaries of ten."""
+
+
+def batches(ns, peer, round_=1, stance="benign"):
+    """How many mini-batches of two samples an answer is charged for, at 100 samples a second."""
+    return ns(peer, Work("answer", round_, stance=stance)) / (2 * S / 100)
+
+
+@pytest.mark.parametrize(("settings", "benign", "hostile"), [
+    ({}, 3, 10),
+    ({"classes_per_round": 5}, 3, 10),
+    ({"split_batch": True}, 1.5, 5),  # a single sample of each class
+    ({"momentum": 0.0, "literal_momentum": True}, 3, 10),
+])  # fmt: skip
+def test_desgd_is_charged_for_a_mini_batch_of_each_class_that_a_client_has(
+    timing, settings, benign, hostile
+):
+    server = {"strategy": {"kind": "desgd", **settings}}
+    ns = timing(**BY_CLASS, server=server, attack={"kind": "constant"})
+    for round_ in (1, 2):
+        assert {batches(ns, peer, round_) for peer in range(12) if peer not in (1, 2)} == {benign}
+        assert [batches(ns, peer, round_, "hostile") for peer in (1, 2)] == [hostile] * 2
+
+
+@pytest.mark.parametrize("forgetful", [{"momentum": 0.0}, {"at": "server"}])
+def test_desgd_without_momenta_at_clients_is_charged_for_the_classes_asked_for(timing, forgetful):
+    server = {"strategy": {"kind": "desgd", **forgetful}}
+    ns = timing(**BY_CLASS, server=server, attack={"kind": "constant"})
+    per_turn = [[batches(ns, peer, round_) for round_ in range(1, 11)] for peer in range(12)]
+    assert [sum(each) for each in per_turn] == [3, 10, 10, *[3] * 9]
+    assert {each for turn in per_turn for each in turn} == {0, 1}
+
+
+@pytest.mark.parametrize("training", [{}, {"local_epochs": 5}, {"local_steps": 7}])
+def test_sgd_is_charged_for_one_mini_batch_whatever_training_says(timing, training):
+    ns = at_a_server(timing, {"kind": "momentum_sgd"})
+    assert ns(0, Work("answer", 1)) == 10 * S / 100

@@ -17,6 +17,7 @@ from p2pfl.learner.learner import Learner
 from p2pfl.learner.server import ServerLearner
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.models import Logistic, build_model
+from p2pfl.rules import TrimmedMean
 from p2pfl.strategies import Desgd, MomentumSgd
 from p2pfl.types import InputSpec, Knowledge, Samples, Update
 from p2pfl.vectors import FlatModel
@@ -91,6 +92,19 @@ def test_momenta_of_all_own_classes_go_on_though_one_is_sent():
     np.testing.assert_allclose(third.vector, (1 - 0.75**3) * of_2, atol=1e-6)
     fourth, _ = learner.answer(4, told(4))
     np.testing.assert_allclose(fourth.vector, (1 - 0.75**4) * of_0, atol=1e-6)
+
+
+@pytest.mark.parametrize("forgetful", [{"momentum": 0.0}, {"at": "server"}])
+def test_without_momenta_only_the_classes_asked_for_are_computed(forgetful):
+    samples = data([0, 0, 2, 2])
+    learner = client(Desgd(**forgetful, classes_per_round=2), samples)
+    first, _ = learner.answer(1, told(1))  # classes 0 and 1
+    np.testing.assert_allclose(first.vector[:D], gradient_of(samples, 0), atol=1e-6)
+    assert not first.vector[D:].any()
+    assert set(learner._memory) == {0}
+    second, _ = learner.answer(2, told(2))  # classes 2 and 0
+    expected = [gradient_of(samples, 2), gradient_of(samples, 0)]
+    np.testing.assert_allclose(second.vector, np.concatenate(expected), atol=1e-6)
 
 
 def test_momentum_as_printed_is_nearly_the_new_gradient():
@@ -276,6 +290,16 @@ def test_a_server_takes_messages_of_as_many_vectors_as_it_asked_for():
     assert decision.influence == (1.0,)
     step = (gradient_of(samples, 0) + gradient_of(samples, 1)) / 2
     np.testing.assert_allclose(server.model(1).vector, 0.1 - 0.1 * step, atol=1e-6)
+
+
+@pytest.mark.parametrize("strategy", [Desgd, MomentumSgd])
+def test_at_the_server_a_malformed_row_lowers_f(strategy):
+    server = ServerLearner(9, bench(strategy(rule=TrimmedMean(f=1))), torch.zeros(D), None)
+    good, _ = client(strategy(), data([0])).answer(1, told(1))
+    bad = replace(good, vector=np.full(D, np.nan, dtype=np.float32))
+    for sent, fitted in (([good, good, bad], 0), ([good, good], 1), ([bad, bad, bad], None)):
+        senders = tuple(range(len(sent)))
+        assert server.merge(1, senders, (1,) * len(sent), sent).notes.get("fitted") == fitted
 
 
 def test_momentum_at_the_server_leaves_clients_their_gradients():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from p2pfl.rules import Bucketing, Clustering, Dnc, Faba, Krum, Mean, Median, TrimmedMean
-from p2pfl.strategies.descent import aggregated, fitted, moved
+from p2pfl.strategies.descent import aggregated, among_the_rest, fitted, moved
 
 
 def test_a_rule_that_can_be_computed_stays_as_it_is():
@@ -23,6 +23,15 @@ def test_f_is_lowered_no_further_than_needed(rule, n, f):
     lower = fitted(rule, n)
     assert type(lower) is type(rule)
     assert lower.f == f
+
+
+def test_whoever_was_rejected_is_not_among_the_rest():
+    rule = Krum(f=4)
+    assert among_the_rest(rule, 0) is rule
+    assert [among_the_rest(rule, n).f for n in (1, 3, 4, 9)] == [3, 1, 0, 0]
+    assert among_the_rest(Median(), 2) == Median()
+    nested = Bucketing(s=2, rule=TrimmedMean(f=2))
+    assert among_the_rest(nested, 1) == Bucketing(s=2, rule=TrimmedMean(f=1))
 
 
 def test_one_row_is_its_own_aggregate():

@@ -169,6 +169,26 @@ def test_it_says_of_which_class_a_guarantee_is_missing(round_of):
     assert merge.unguaranteed == "class 1: krum needs n > 2f + 2, got n=4, f=1"
 
 
+def test_krum_at_its_limit_runs_as_published_and_is_counted(round_of):
+    # As in the paper: six benign holders of a class, and four adversaries.
+    rows = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    merge, state = round_of(Desgd(rule=Krum(f=4)), 0.0, 1, rows.tolist())
+    assert torch.equal(state.buffers[0], Krum(f=4)(rows))
+    assert merge.unguaranteed == "class 0: krum needs n > 2f + 2, got n=10, f=4"
+    assert merge.notes == {"class": 0.0, "holders": 10.0, "fitted": 0.0, "guaranteed": 0.0}
+    assert sorted(merge.influence.tolist()) == [0.0] * 9 + [0.5]
+
+
+def test_a_malformed_row_lowers_f_by_one(round_of):
+    strategy = Desgd(rule=TrimmedMean(f=2), **{**PLAIN, "compensation": 0.0})
+    rows = first(0.0, 1.0, 3.0, 8.0)
+    for rejected, expected, guaranteed in (((), 2.0, 0), ((9,), 2.0, 1), ((8, 9), 3.0, 1)):
+        merge, state = round_of(strategy, 0.0, 1, rows, rejected=rejected)
+        assert state.buffers[0][0] == expected
+        assert merge.notes["guaranteed"] == guaranteed
+        assert merge.notes["fitted"] == (not rejected)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("n", [1, 2, 3, 10])
 def test_equal_messages_are_the_aggregate_for_any_count(rule, n, round_of):

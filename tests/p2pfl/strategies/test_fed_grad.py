@@ -152,6 +152,25 @@ def test_the_hard_filter_rejects_the_far_cluster(reference, bias, view):
     assert len(state.pairs[1, 2].similarities) == (2 if bias else 1)
 
 
+@pytest.mark.parametrize(
+    ("reference", "weight", "bias"),
+    [
+        ("mean", -12.6975 / (2.05 * 38.4025**0.5), -1),
+        ("code", -12.6975 / (2.05 * 38.4025**0.5), 5 / 50**0.5),
+        ("paper", 0, 0),
+    ],
+)
+def test_what_is_remembered_of_a_pair_by_reference(reference, weight, bias, view):
+    # Sums by class (2, 0) and (0, 8), average (1.55, 2); biases (2, 1) and (1, 3) from (1, 1),
+    # average (1.75, 1.5).
+    biases = [(2, 1), (2, 1), (2, 1), (1, 3)]
+    rows = [[*row[:4], *map(float, own)] for row, own in zip(HARD, biases, strict=True)]
+    now = view(rows, [0.0] * 4 + [1.0] * 2)
+    strategy = FedGrad(mode="hard", hard_from=1, reference=reference)
+    _, state = strategy.aggregate(now, strategy.init(now.model))
+    assert state.pairs[1, 4].similarities == pytest.approx((weight, bias), abs=1e-6)
+
+
 def test_closeness_allows_for_a_share_of_adversaries(view):
     # f = 0 of four leaves two neighbours.
     strategy = FedGrad(mode="hard", hard_from=1, adversaries=0.0)

@@ -13,6 +13,7 @@ from p2pfl.learner.holder import Workbench
 from p2pfl.learner.learner import Learner
 from p2pfl.learner.training import Trainer, Training
 from p2pfl.models import Logistic, build_model
+from p2pfl.seeding import stream
 from p2pfl.strategies import Rsa
 from p2pfl.types import InputSpec, Knowledge, Samples, Update
 from p2pfl.vectors import FlatModel
@@ -35,6 +36,17 @@ def test_decay_and_cap(gathering):
     rows = [[10 + v for v in row] for row in ROWS]
     merge, _ = strategy.aggregate(gathering([10.0] * 3, rows), None)
     assert merge.model.tolist() == pytest.approx([10 + 0.4 - 1, 10 - 0.2 - 1, 10 + 0.2 - 1])
+
+
+def test_the_cap_acts_after_each_client_in_a_random_order(gathering):
+    strategy = Rsa(penalty=1.0, server_lr=1.0, cap=1)
+    rows = [[-1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    seen = set()
+    for round_ in range(20):
+        view = gathering([0.0] * 3, rows, rng=stream(0, "server", round_))
+        seen.add(strategy.aggregate(view, None)[0].model[0].item())
+    # The lone vote cancels one of two where it comes last; elsewhere the second makes up for it.
+    assert seen == {0.0, -1.0}
 
 
 def test_a_client_has_one_vote_whatever_it_sends(gathering):

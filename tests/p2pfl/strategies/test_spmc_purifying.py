@@ -1,11 +1,14 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from p2pfl.models import Logistic, build_model
+from p2pfl.learner.training import Trainer, Training
+from p2pfl.models import Logistic, ResNet10, SpmcCnn, build_model
 from p2pfl.strategies.spmc_purifying import Purifier, project, teacher_of, without
+from p2pfl.types import Samples
 from p2pfl.vectors import FlatModel, Layout
 
 ALL = [slice(2)]
@@ -83,7 +86,7 @@ def test_nothing_is_left_where_one_had_all():
 # ------------------------------------------------------------ the teacher
 
 
-def purifier(teacher, layout, temperature=1.0):
+def purifier(teacher, layout, temperature=1.0, precision="float32"):
     return Purifier(
         teacher=teacher,
         temperature=temperature,
@@ -91,24 +94,51 @@ def purifier(teacher, layout, temperature=1.0):
         lam=1.0,
         granularity="tensor",
         denominator="squared",
+        precision=precision,
     )
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_the_agreement_loss_by_its_formula(temperature):
+def test_the_agreement_losss_gradient_by_its_formula(temperature):
     module = build_model(Logistic(), (1, 2, 2), 3)
     layout = Layout.of(module)
     vector = torch.linspace(-1, 1, layout.d)
     inputs = torch.randn(5, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
     teacher = teacher_of(module, vector, "eval")
-    loss = purifier(teacher, layout, temperature).loss(inputs, logits)
+    purifier(teacher, layout, temperature).loss(inputs, logits).backward()
     soft = (teacher(inputs).detach() / temperature).softmax(1)
-    expected = -(soft * logits.detach().log_softmax(1)).sum(1).mean() * temperature**2
-    torch.testing.assert_close(loss.detach(), expected)
-    loss.backward()
-    by_hand = (logits.detach().softmax(1) - soft) / 5 * temperature**2
-    torch.testing.assert_close(logits.grad, by_hand)
+    loss = -(soft * logits.log_softmax(1)).sum(1).mean() * temperature**2
+    torch.testing.assert_close(logits.grad, torch.autograd.grad(loss, logits)[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "precision"),
+    [
+        (Logistic(), (1, 8, 8), "float32"),
+        (SpmcCnn(), (1, 28, 28), "float32"),
+        (SpmcCnn(), (1, 28, 28), "bfloat16"),
+        (ResNet10(norm="batch", width=0.125), (3, 16, 16), "float32"),
+    ],
+)
+def test_with_itself_as_teacher_a_step_is_plain_to_the_bit(model, shape, precision):
+    trainer = Trainer(FlatModel(build_model(model, shape, 10)))
+    start = trainer.flat.read()
+    generator = torch.Generator().manual_seed(0)
+    data = Samples(
+        inputs=torch.rand(12, *shape, generator=generator),
+        labels=torch.randint(10, (12,), generator=generator),
+        classes=10,
+    )
+    teacher = teacher_of(trainer.flat.module, start, "train")
+    guide = purifier(teacher, trainer.flat.layout, precision=precision)
+    for steps, alike in ((1, True), (2, False)):
+        settings = Training(batch_size=12, local_steps=steps, precision=precision)
+        plain, guided = (
+            trainer.train(start, data, settings, 0, np.random.default_rng(0), guide=each).vector
+            for each in (None, guide)
+        )
+        assert torch.equal(plain, guided) == alike
 
 
 def test_a_teacher_is_a_copy_and_normalises_as_it_is_told():
