@@ -152,7 +152,7 @@ class SweepWatcher:
         failed = f"{self._failed} failed" if self._failed else ""
         self._bar.update(self._task, advance=1, failed=failed)
         mean = row["accuracy"]
-        who = "benign" if row["benign_mean"] is not None else "server"
+        who = "server" if cell.loaded.scenario.server else "benign"
         said = row["error"] or ("-" if mean is None else f"{who} {100 * mean:.1f} %")
         names = ", ".join(name for name in cell.names if name)
         text = f"{self._done}/{self._cells}  {names}: {said}"
@@ -167,12 +167,19 @@ def _over(sweep: Sweep) -> str:
     return across + (f", averaged over {', '.join(keys[2:])}" if len(keys) > 2 else "")
 
 
+def _whose_accuracy(sweep: Sweep) -> str:
+    kinds = {cell.loaded.scenario.server is not None for cell in sweep.cells}
+    if len(kinds) > 1:
+        return "accuracy of the server's model, or mean of the benign peers,"
+    return "accuracy of the server's model" if True in kinds else "mean accuracy of benign peers"
+
+
 def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The benign mean over the first two axes, or the methods, and where the rest is."""
+    """The accuracy over the first two axes, or the methods, and where the rest is."""
     if sweep.compares:
         _show_methods(sweep, rows, console)
     else:
-        _show_grid(sweep, rows, console, "benign_mean", "mean accuracy of benign peers")
+        _show_grid(sweep, rows, console, "accuracy", _whose_accuracy(sweep))
         if any(row["asr"] is not None for row in rows):
             _show_grid(sweep, rows, console, "asr", "attack success rate (ASR)")
     failed = sum(row["status"] != "done" for row in rows)

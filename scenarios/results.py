@@ -83,7 +83,7 @@ def grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> Iterat
                 continue
             line.append(_percent([row[column] for row in those]))
         yield line
-    if column == "benign_mean":
+    if column == "accuracy" and any(row[name] is not None for row in rows for name in REFERENCES):
         for name in REFERENCES:
             below = [
                 [row[name] for row in rows if across is None or row[across.key] == other]

@@ -153,7 +153,7 @@ def test_a_sweep_runs_each_reference_once_and_shows_them(tmp_path):
     rows = run_sweep(sweep)
     assert [row["gain_mean"] for row in rows if row["defense"] == "local_only"] == [0, 0]
     assert {row["works"] for row in rows} == {False}
-    table = list(grid(sweep, rows, "benign_mean"))
+    table = list(grid(sweep, rows, "accuracy"))
     assert [line[0] for line in table] == [
         "defense", "gossip_average", "local_only", "(local_only)", "(benign_only)",
     ]  # fmt: skip
