@@ -26,12 +26,17 @@ class Figure(NamedTuple):
     higher_is_better: bool
 
 
-ACCURACY = Figure("accuracy", "test accuracy", True)
-FIGURES = (
-    ACCURACY,
-    Figure("benign_worst", "accuracy of the worst benign peer", True),
-    Figure("asr", "attack success rate (ASR)", False),
-)
+def figures_of(sweep: Sweep) -> tuple[Figure, ...]:
+    """Accuracy, that of the worst benign peer, and ASR; which ones, ``evaluate.score`` says."""
+    score, when = sweep.evaluate.score, sweep.scored
+    last = "" if score == "last" else " after the last round"
+    accuracy = {"last": "accuracy", "best": "best", "late": "late_mean"}[score]
+    asr, of_asr = ("late_asr", when) if score == "late" else ("asr", last)
+    return (
+        Figure(accuracy, f"test accuracy{when}", True),
+        Figure("benign_worst", f"accuracy of the worst benign peer{last}", True),
+        Figure(asr, f"attack success rate (ASR){of_asr}", False),
+    )
 
 
 class Entry(NamedTuple):
@@ -151,22 +156,28 @@ def paper_tables(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> list[PaperT
     """A table for each figure that was measured and each value of the further axes."""
     layout = layout_of(sweep)
     tables = []
-    for figure in FIGURES:
-        if all(row[figure.column] is None for row in rows) and figure is not ACCURACY:
+    accuracy, *_ = figures = figures_of(sweep)
+    for figure in figures:
+        if all(row[figure.column] is None for row in rows) and figure is not accuracy:
             continue
         for names in product(*(axis.names for axis in layout.further)):
             at = {axis.key: name for axis, name in zip(layout.further, names, strict=True)}
             those = [row for row in rows if at.items() <= row.items()]
-            tables.append(_table(layout, those, figure, at))
+            tables.append(_table(layout, those, figure, at, every=figure is accuracy))
     return tables
 
 
 def _table(
-    layout: Layout, rows: Sequence[Mapping[str, Any]], figure: Figure, at: Mapping[str, str]
+    layout: Layout,
+    rows: Sequence[Mapping[str, Any]],
+    figure: Figure,
+    at: Mapping[str, str],
+    every: bool,
 ) -> PaperTable:
+    """Of one figure; ``every`` column, or only those that have some of it."""
     down, across = layout.down, layout.across
     columns = across.names if across else (figure.column,)
-    if across and figure is not ACCURACY:  # attacks without a target have no ASR
+    if across and not every:  # attacks without a target have no ASR
         columns = tuple(
             name
             for name in columns
@@ -191,7 +202,8 @@ def _table(
         return Line(name, entries, _worst(entries, figure) if worst_case else None)
 
     references: list[Line] = []
-    for name in REFERENCES if figure is ACCURACY else ():
+    # The references are known after their last round.
+    for name in REFERENCES if figure.column == "accuracy" else ():
         found = tuple(
             Entry(*_over(list(_by_seed(layout, those(None, column), name)))) for column in columns
         )

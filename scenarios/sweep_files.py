@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.files import replace_file
-from scenarios.paper_table import FIGURES, paper_tables
+from scenarios.paper_table import figures_of, paper_tables
 from scenarios.paper_text import latex, markdown
 from scenarios.parquet import write_parquet
 from scenarios.results import COLUMNS
@@ -74,7 +74,7 @@ def explained(
     """The variance of each figure that was measured; and why not, by figure, where it cannot be."""
     found: list[Variance] = []
     refused: dict[str, str] = {}
-    for figure in FIGURES:
+    for figure in figures_of(sweep):
         if all(row[figure.column] is None for row in rows):
             continue
         try:

@@ -8,7 +8,8 @@ import pytest
 from scenarios.paper_table import layout_of, paper_tables
 from scenarios.paper_text import fields, latex, markdown
 from scenarios.references import REFERENCES
-from scenarios.results import RESULTS
+from scenarios.results import RESULTS, grid
+from scenarios.schema import Evaluate
 from scenarios.sweep import Axis, References, Sweep
 
 
@@ -69,6 +70,24 @@ def test_mean_spread_best_and_worst_case():
     assert mean[1:] == [("25.0 ± 0.0", True)]
     assert krum[1].bold
     assert asr.references == ()
+
+
+@pytest.mark.parametrize(("evaluate", "columns", "when"), [
+    (Evaluate(), ("accuracy", "asr"), ("", "")),
+    (Evaluate(score="best"), ("best", "asr"), (" at the best round", " after the last round")),
+    (Evaluate(score="late", late_rounds=5), ("late_mean", "late_asr"),
+     (" over the last 5 rounds", " over the last 5 rounds")),
+    (Evaluate(score="late"), ("late_mean", "late_asr"),
+     (" over the last sixth of the rounds", " over the last sixth of the rounds")),
+], ids=["last", "best", "late", "a sixth"])  # fmt: skip
+def test_which_rounds_count(evaluate, columns, when):
+    sweep = replace(STUDY, evaluate=evaluate)
+    rows = rows_of(sweep, lambda row: dict(zip(columns, (0.5, 0.25), strict=True)))
+    accuracy, asr = paper_tables(sweep, rows)
+    assert [table.lines[0].entries[0].mean for table in (accuracy, asr)] == [0.5, 0.25]
+    assert accuracy.title.startswith(f"test accuracy{when[0]} in %, mean ± standard")
+    assert asr.title.startswith(f"attack success rate (ASR){when[1]} in %, mean ± standard")
+    assert [line[0] for line in grid(sweep, rows, columns[0])][1:] == ["mean", "krum"]
 
 
 def test_a_failed_cell_is_said_and_competes_with_nobody():

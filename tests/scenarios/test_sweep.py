@@ -278,6 +278,24 @@ def test_the_command_shows_the_table(study, tmp_path, capsys):
     assert str(tmp_path / "out" / "results.csv") in out.replace("\n", "")
 
 
+def test_which_accuracy_is_shown_moves_no_cell(study, tmp_path, capsys):
+    def ended():
+        logs = (tmp_path / "out").glob("*/*/log.txt")
+        return {path: path.stat().st_mtime_ns for path in logs}
+
+    rows = run_sweep(sweep_of(study(), tmp_path), jobs=1)
+    times = ended()
+    path = study(evaluate={"score": "best"})
+    assert main(["sweep", str(path), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "mean accuracy of benign peers at the best round in %" in out
+    best = "  ".join(line for line in out.splitlines() if "median" in line)
+    assert f"{100 * rows[2]['best']:.1f}" in best
+    assert ended() == times
+    with pytest.raises(ScenarioError, match=r"evaluate.score .* which differ in them"):
+        sweep_of(study(sweep={"evaluate.score": ["best", "last"]}), tmp_path)
+
+
 def test_the_command_shows_the_servers_model(study, tmp_path, capsys):
     swept = {"server.strategy": [{"kind": "fed_avg"}, {"kind": "flame"}]}
     path = study(topology={"kind": "clients", "peers": 5}, sweep=swept)
