@@ -12,20 +12,21 @@ from scenarios.sweep import Cell, Sweep
 
 RESULTS = (
     "status", "accuracy", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated",
-    "asr", "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean",
-    "gain_worst", "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr",
-    "best", "late_mean", "late_asr", "late_spread", "rounds_done", "bytes_sent", "virtual_s",
-    "budget_spent",
+    "asr", "resistance", "resistance_excluding_target", "overall_value", "shortfalls",
+    "without_guarantee", "local_only", "benign_only", "gain_mean", "gain_worst", "works",
+    "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "best", "late_mean",
+    "late_asr", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent",
 )  # fmt: skip
 """What came out, as columns of results.csv after those of the axes.
 
 ``accuracy`` is that of the server's model, or the mean of the benign peers; accuracies, gains,
-asr and shares are in [0, 1]; the five from local_only on are explained in
-``scenarios.references``; ``best`` is the best accuracy of any round; of the late rounds
-(``evaluate.late_rounds``) are ``late_mean``, the mean accuracy, ``late_asr``, the mean ASR, and
-``late_spread``, how far apart the accuracies are: all of the server or of the benign peers' mean;
-``rounds_done`` is the least of a peer, or the server's; ``budget_spent`` says which budget ended
-the run, if one did.
+asr and shares are in [0, 1]; ``resistance`` is R = 1 - ASR over all triggered inputs,
+``resistance_excluding_target`` over those not of the target class, ``overall_value`` is V = (A + R)
+/ 2; the five from local_only on are explained in ``scenarios.references``; ``best`` is the best
+accuracy of any round; of the late rounds (``evaluate.late_rounds``) are ``late_mean``, the mean
+accuracy, ``late_asr``, the mean ASR, and ``late_spread``, how far apart the accuracies are: all of
+the server or of the benign peers' mean; ``rounds_done`` is the least of a peer, or the server's;
+``budget_spent`` says which budget ended the run, if one did.
 """
 
 COLUMNS = (*RESULTS, *COVARIATES, "digest", "folder", "error")
@@ -34,6 +35,7 @@ models, the cell's folder within the sweep's, and why it failed. No wall times: 
 killed and went on has the same table to the byte."""
 
 _FLAGS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr")
+_RESISTED = ("resistance", "resistance_excluding_target", "overall_value")
 _CURVE = ("best", "late_mean", "late_asr", "late_spread")
 
 
@@ -54,7 +56,8 @@ def row_of(
     values = (
         summary["status"], mean("benign") if of_server is None else of_server, mean("benign"),
         mean("benign", "worst"), mean("benign_other"), mean("benign_dominated"),
-        summary.get("asr"), summary.get("shortfalls"), summary.get("without_guarantee"),
+        summary.get("asr"), *map(summary.get, _RESISTED), summary.get("shortfalls"),
+        summary.get("without_guarantee"),
         *beside(summary, references).values(), *map(summary.get, _FLAGS), *map(curve.get, _CURVE),
         summary.get("rounds_done", {}).get("least"),
         summary.get("messages", {}).get("bytes"), summary.get("virtual_s"),
