@@ -84,6 +84,7 @@ def summarise(
         "rounds_done": {"least": min(done), "most": max(done)},
         "budget": None if scenario.limit is None else {**asdict(scenario.limit), "spent": spent},
         "dataset": scenario.data.dataset,
+        "held_out": max(scenario.data.withheld, scenario.server.held_out if scenario.server else 0),
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
         "defense": method_name(scenario),

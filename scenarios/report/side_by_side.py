@@ -279,6 +279,8 @@ def _caption(seeds: int, targeted: bool, summary: Mapping[str, Any]) -> str:
         f"{'' if summary['budget'] else 'rounds, '}the bytes that all peers and the server had put "
         "on their links and virtual time. Equal split, adversaries and seeds. "
     )
+    if held_out := summary.get("held_out"):
+        text += f"{held_out:,} training samples are held out from the peers of all methods. "
     if seeds > 1:
         text += f"Mean of {seeds} seeds; the band is from the lowest to the highest of them. "
     budget = summary["budget"]

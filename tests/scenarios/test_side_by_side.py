@@ -12,7 +12,10 @@ from actors.host import Host
 from p2pfl.errors import ScenarioError
 from scenarios.build import build
 from scenarios.cli import main
-from scenarios.report.side_by_side import Point, course, over_seeds
+from scenarios.progress import describe
+from scenarios.report.folder import read_folder
+from scenarios.report.page import page
+from scenarios.report.side_by_side import Point, _caption, course, over_seeds
 from scenarios.results import side_by_side
 from scenarios.sweep import load_sweep
 from scenarios.sweeper import require_equal, run_sweep
@@ -99,6 +102,23 @@ def test_what_one_server_holds_out_nobody_else_has(study, tmp_path):
         assert np.array_equal(samples, around.peers[peer].samples)
         assert np.array_equal(samples, holding.peers[peer].samples)
     assert sum(len(peer.samples) for peer in among.peers) == len(among.dataset.labels) - 40
+
+
+def test_what_is_held_out_is_said_wherever_a_run_is_described(study, tmp_path):
+    trusting = {"strategy": {"kind": "fl_trust"}, "held_out": 40}
+    path = study(compare=[GOSSIP, {"name": "trust", "set": {"server": trusting}}], rounds=1)
+    sweep = load_sweep(path, out=tmp_path / "out")
+    run_sweep(sweep, jobs=1)
+    for cell, said in zip(sweep.cells, (
+        "40 training samples are withheld from all, as if a server held them out",
+        "the server holds out 40 training samples, which no client has",
+    ), strict=True):  # fmt: skip
+        assert describe(build(cell.loaded)).endswith(f"; {said}")  # what check begins with
+        assert f"; {said}</p>" in page(read_folder(cell.folder))
+        summary = json.loads((cell.folder / "summary.json").read_text())
+        assert "40 training samples are held out from the peers" in _caption(1, True, summary)
+    plain = load_sweep(study(), out=tmp_path / "plain").cells[0].loaded
+    assert "training samples" not in describe(build(plain))
 
 
 RING = {"name": "ring", "set": {"topology": {"kind": "ring", "peers": 6}}}
