@@ -213,7 +213,8 @@ class Recording:
     """Whether each message gets a line of its own, in messages.jsonl."""
     dummies: tuple[int, ...] = ()
     """Benign peers of whose last model is kept what DFL-Dual's inversion sees of it, as numbers
-    (``dummies_3.npz``) and, of images, as a picture beside real ones (``dummies_3.png``)."""
+    (``dummies_3.npz``) and, of images, as a picture beside real ones (``dummies_3.png``) and
+    with how close they come to these (``dummies.csv``)."""
     models: tuple[int, ...] = ()
     """Peers whose last model is kept (``model_3.npz``: an array per tensor, by name). A server's
     number is that of its clients."""
