@@ -27,7 +27,7 @@ from scenarios.report.sweep_page import write_sweep_page
 from scenarios.results import row_of
 from scenarios.schema import Scenario
 from scenarios.sweep import Cell, Sweep, naming
-from scenarios.sweep_files import forget, write_files
+from scenarios.sweep_files import forget, write_files, write_gains
 
 
 def run_sweep(
@@ -95,6 +95,7 @@ def run_sweep(
         for cell in sweep.cells
     ]
     write_files(sweep, rows)
+    write_gains(sweep, known)
     if sweep.compares:
         draw_comparison(sweep, rows)
     if report:
