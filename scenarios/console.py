@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.table import Table
 
 from scenarios.finished import Record
+from scenarios.paper_table import figures_of
 from scenarios.parquet import MISSING
 from scenarios.report.side_by_side import pictures
 from scenarios.results import grid, side_by_side
@@ -152,7 +153,7 @@ class SweepWatcher:
         failed = f"{self._failed} failed" if self._failed else ""
         self._bar.update(self._task, advance=1, failed=failed)
         mean = row["accuracy"]
-        who = "benign" if row["benign_mean"] is not None else "server"
+        who = "server" if cell.loaded.scenario.server else "benign"
         said = row["error"] or ("-" if mean is None else f"{who} {100 * mean:.1f} %")
         names = ", ".join(name for name in cell.names if name)
         text = f"{self._done}/{self._cells}  {names}: {said}"
@@ -167,14 +168,22 @@ def _over(sweep: Sweep) -> str:
     return across + (f", averaged over {', '.join(keys[2:])}" if len(keys) > 2 else "")
 
 
+def _whose_accuracy(sweep: Sweep) -> str:
+    kinds = {cell.loaded.scenario.server is not None for cell in sweep.cells}
+    server, peers = "accuracy of the server's model", "mean accuracy of benign peers"
+    whose = f"{server}, or {peers}," if len(kinds) > 1 else server if True in kinds else peers
+    return f"{whose}{sweep.scored}"
+
+
 def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The benign mean over the first two axes, or the methods, and where the rest is."""
+    """The accuracy over the first two axes, or the methods, and where the rest is."""
     if sweep.compares:
         _show_methods(sweep, rows, console)
     else:
-        _show_grid(sweep, rows, console, "benign_mean", "mean accuracy of benign peers")
-        if any(row["asr"] is not None for row in rows):
-            _show_grid(sweep, rows, console, "asr", "attack success rate (ASR)")
+        accuracy, *_, asr = figures_of(sweep)
+        _show_grid(sweep, rows, console, accuracy.column, _whose_accuracy(sweep))
+        if any(row[asr.column] is not None for row in rows):
+            _show_grid(sweep, rows, console, asr.column, asr.title)
     failed = sum(row["status"] != "done" for row in rows)
     if failed:
         console.print(f"[red]{failed} of {len(rows)} cells failed[/]; results.csv says why")
@@ -191,22 +200,23 @@ def show_sweep(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console
 def _explained(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the accuracy varies with, in a line; or why that is not told."""
     found, refused = explained(sweep, rows)
+    accuracy = figures_of(sweep)[0].column
     lines = []
     for variance in found:
-        if variance.column == "accuracy":
+        if variance.column == accuracy:
             shares = (f"{part.axis or 'rest'} {100 * part.share:.0f} %" for part in variance.parts)
             among = " over seeds alone" if variance.among == "seeds" else ""
             lines.append(f"what the accuracy varies with{among}: {', '.join(shares)}")
-    if "accuracy" in refused and len(rows) > 1:
-        lines.append(f"what the accuracy varies with is not told: {refused['accuracy']}")
+    if accuracy in refused and len(rows) > 1:
+        lines.append(f"what the accuracy varies with is not told: {refused[accuracy]}")
     return lines
 
 
 def _show_methods(sweep: Sweep, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     header, *lines = side_by_side(sweep, rows)
+    when = "" if sweep.scored else ", when their runs ended"
     console.print(
-        "methods side by side: accuracy of the server's model, or mean of the benign peers, and "
-        "ASR in %, when their runs ended",
+        f"methods side by side: {_whose_accuracy(sweep)} and ASR in %{when}",
         highlight=False,
         soft_wrap=True,
     )

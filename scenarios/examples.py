@@ -64,6 +64,7 @@ _BY_NAME: dict[str, Any] = {
     "groups": [[0, 1, 2], [3, 4]],
     "high_ms": 50,
     "k": 2,
+    "late_rounds": 5,
     "latency": {"kind": "lognormal", "median_ms": 40, "sigma": 0.5},
     "local_epochs": 2,
     "local_steps": 10,

@@ -97,6 +97,10 @@ def withheld_alike(methods: "Sequence[Loaded]") -> list[Loaded]:
     [count] = wanted
     alike = []
     for method in methods:
+        server = method.scenario.server
+        if server is not None and server.held_out:  # it does so itself
+            alike.append(method)
+            continue
         data = replace(method.scenario.data, withheld=max(count, method.scenario.data.withheld))
         alike.append(replace(method, scenario=replace(method.scenario, data=data)))
     return alike

@@ -1,12 +1,12 @@
 """The tables of a sweep as papers have them: defense by attack, mean and spread over seeds.
 
 The spread is the standard deviation over the seeds (by n - 1); with one seed there is none. The
-best of a column, as it is printed, is in bold. The worst case of a line is that attack under
-which its mean over the seeds is worst: what an adversary reaches who knows the defense and not
-the seeds.
+best of a column, as it is printed, is in bold. The mean over the attacks, ``none`` apart, has the
+spread over the seeds of that mean. The worst case of a line is that attack under which its mean
+over the seeds is worst: what an adversary reaches who knows the defense and not the seeds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean, stdev
@@ -26,12 +26,17 @@ class Figure(NamedTuple):
     higher_is_better: bool
 
 
-ACCURACY = Figure("accuracy", "test accuracy", True)
-FIGURES = (
-    ACCURACY,
-    Figure("benign_worst", "accuracy of the worst benign peer", True),
-    Figure("asr", "attack success rate (ASR)", False),
-)
+def figures_of(sweep: Sweep) -> tuple[Figure, ...]:
+    """Accuracy, that of the worst benign peer, and ASR; which ones, ``evaluate.score`` says."""
+    score, when = sweep.evaluate.score, sweep.scored
+    last = "" if score == "last" else " after the last round"
+    accuracy = {"last": "accuracy", "best": "best", "late": "late_mean"}[score]
+    asr, of_asr = ("late_asr", when) if score == "late" else ("asr", last)
+    return (
+        Figure(accuracy, f"test accuracy{when}", True),
+        Figure("benign_worst", f"accuracy of the worst benign peer{last}", True),
+        Figure(asr, f"attack success rate (ASR){of_asr}", False),
+    )
 
 
 class Entry(NamedTuple):
@@ -52,12 +57,19 @@ class Entry(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of a table: an entry per column, and its worst case if columns are attacks."""
+    """One line of a table: an entry per column, and if columns are attacks what they come to."""
 
     name: str
     entries: tuple[Entry, ...]
+    mean: Entry
+    """Over the attacks."""
     worst: int | None = None
-    """Which column that is."""
+    """Which column is the worst case."""
+
+    @property
+    def worst_entry(self) -> Entry | None:
+        """That of the worst case."""
+        return None if self.worst is None else self.entries[self.worst]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,8 @@ class PaperTable:
     """Whether several seeds were varied."""
     worst_case: bool
     """Whether there is a worst case over the columns."""
+    attacks: int
+    """How many columns are attacks, those without any apart; 0 if columns are something else."""
 
     @property
     def over(self) -> str:
@@ -94,25 +108,18 @@ class PaperTable:
         better = "higher" if self.figure.higher_is_better else "lower"
         return f"{self.figure.title} in %, {over}, {better} is better{at}"
 
-    def best(self, column: int | None) -> frozenset[str]:
-        """The lines whose entry is the best of a column, or of the worst cases (None)."""
+    def best(self, entries: Iterable[Entry | None]) -> frozenset[str]:
+        """The lines whose entry, in their order, is the best of these."""
         shown = {
             line.name: entry.text().split()[0]
-            for line in self.lines
-            if (entry := self._entry(line, column)) is not None
-            and not entry.failed
-            and entry.mean is not None
+            for line, entry in zip(self.lines, entries, strict=True)
+            if entry is not None and not entry.failed and entry.mean is not None
         }
         if not shown:
             return frozenset()
         pick = max if self.figure.higher_is_better else min
         best = pick(shown.values(), key=float)
         return frozenset(name for name, text in shown.items() if float(text) == float(best))
-
-    @staticmethod
-    def _entry(line: Line, column: int | None) -> Entry | None:
-        at = line.worst if column is None else column
-        return None if at is None else line.entries[at]
 
 
 class Layout(NamedTuple):
@@ -151,22 +158,28 @@ def paper_tables(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> list[PaperT
     """A table for each figure that was measured and each value of the further axes."""
     layout = layout_of(sweep)
     tables = []
-    for figure in FIGURES:
-        if all(row[figure.column] is None for row in rows) and figure is not ACCURACY:
+    accuracy, *_ = figures = figures_of(sweep)
+    for figure in figures:
+        if all(row[figure.column] is None for row in rows) and figure is not accuracy:
             continue
         for names in product(*(axis.names for axis in layout.further)):
             at = {axis.key: name for axis, name in zip(layout.further, names, strict=True)}
             those = [row for row in rows if at.items() <= row.items()]
-            tables.append(_table(layout, those, figure, at))
+            tables.append(_table(layout, those, figure, at, every=figure is accuracy))
     return tables
 
 
 def _table(
-    layout: Layout, rows: Sequence[Mapping[str, Any]], figure: Figure, at: Mapping[str, str]
+    layout: Layout,
+    rows: Sequence[Mapping[str, Any]],
+    figure: Figure,
+    at: Mapping[str, str],
+    every: bool,
 ) -> PaperTable:
+    """Of one figure; ``every`` column, or only those that have some of it."""
     down, across = layout.down, layout.across
     columns = across.names if across else (figure.column,)
-    if across and figure is not ACCURACY:  # attacks without a target have no ASR
+    if across and not every:  # attacks without a target have no ASR
         columns = tuple(
             name
             for name in columns
@@ -176,27 +189,34 @@ def _table(
                 if row[across.key] == name
             )
         )
-    worst_case = across is not None and _first(across) == "attack" and len(columns) > 1
+    of_attacks = across is not None and _first(across) == "attack"
+    worst_case = of_attacks and len(columns) > 1
+    attacks = [name for name in columns if name != "none"] if of_attacks else []
 
-    def those(line: str | None, column: str) -> list[Mapping[str, Any]]:
+    def those(line: str | None, *chosen: str) -> list[Mapping[str, Any]]:
         return [
             row
             for row in rows
             if (down is None or line is None or row[down.key] == line)
-            and (across is None or row[across.key] == column)
+            and (across is None or row[across.key] in chosen)
         ]
+
+    def over_seeds(those: Sequence[Mapping[str, Any]], column: str) -> Entry:
+        return Entry(*_over(list(_by_seed(layout, those, column))))
 
     def line_of(name: str) -> Line:
         entries = tuple(_entry(those(name, column), figure.column) for column in columns)
-        return Line(name, entries, _worst(entries, figure) if worst_case else None)
+        under_attack = those(name, *attacks)
+        failed = any(row["status"] != "done" for row in under_attack)
+        mean = _FAILED if failed else over_seeds(under_attack, figure.column)
+        return Line(name, entries, mean, _worst(entries, figure) if worst_case else None)
 
     references: list[Line] = []
-    for name in REFERENCES if figure is ACCURACY else ():
-        found = tuple(
-            Entry(*_over(list(_by_seed(layout, those(None, column), name)))) for column in columns
-        )
+    # The references are known after their last round.
+    for name in REFERENCES if figure.column == "accuracy" else ():
+        found = tuple(over_seeds(those(None, column), name) for column in columns)
         if any(entry.mean is not None for entry in found):
-            references.append(Line(name, found))
+            references.append(Line(name, found, over_seeds(those(None, *attacks), name)))
     seeds = 1
     for axis in layout.seeds:
         seeds *= len(axis.names)
@@ -211,12 +231,16 @@ def _table(
         seeds,
         sum(len(axis.names) > 1 for axis in layout.seeds) > 1,
         worst_case,
+        len(attacks),
     )
+
+
+_FAILED = Entry(None, None, failed=True)
 
 
 def _entry(rows: Sequence[Mapping[str, Any]], column: str) -> Entry:
     if any(row["status"] != "done" for row in rows):
-        return Entry(None, None, failed=True)
+        return _FAILED
     return Entry(*_over([row[column] for row in rows if row[column] is not None]))
 
 
@@ -227,7 +251,7 @@ def _over(values: Sequence[float]) -> tuple[float | None, float | None]:
 
 
 def _by_seed(layout: Layout, rows: Sequence[Mapping[str, Any]], column: str) -> Iterator[float]:
-    """The mean over the lines of each combination of seeds: lines share their references."""
+    """The mean of each combination of seeds, over the attacks or the lines of these rows."""
     found: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
         if row[column] is not None:

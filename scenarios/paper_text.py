@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scenarios.paper_table import Entry, Line, PaperTable
+from scenarios.paper_table import Line, PaperTable
 
 
 class Text(NamedTuple):
@@ -18,17 +18,23 @@ WORST = "worst case"
 
 def fields(table: PaperTable, between: str = "±") -> list[list[Text]]:
     """The head, a line per value of the axis that goes down, and the references."""
+    averaged = table.attacks > 1
+    mean = [f"mean of {table.attacks} attacks"] if averaged else []
     worst = [WORST] if table.worst_case else []
     columns = table.columns if table.across else (f"{table.figure.column} (%)",)
-    head = [Text(name) for name in (table.down, *columns, *worst)]
-    best = [table.best(k) for k in range(len(table.columns))]
-    best_worst = table.best(None)
+    head = [Text(name) for name in (table.down, *columns, *mean, *worst)]
+    columns_of_lines = zip(*(line.entries for line in table.lines), strict=True)
+    best = [table.best(entries) for entries in columns_of_lines]
+    best_mean = table.best(line.mean for line in table.lines)
+    best_worst = table.best(line.worst_entry for line in table.lines)
 
     def line_of(line: Line, competes: bool) -> list[Text]:
         texts = [
             Text(entry.text(between), competes and line.name in best[k])
             for k, entry in enumerate(line.entries)
         ]
+        if averaged:
+            texts.append(Text(line.mean.text(between), competes and line.name in best_mean))
         if table.worst_case:
             text = _worst(line, table.columns, between)
             texts.append(Text(text, competes and line.name in best_worst))
@@ -41,8 +47,7 @@ def fields(table: PaperTable, between: str = "±") -> list[list[Text]]:
 def _worst(line: Line, columns: Sequence[str], between: str) -> str:
     if line.worst is None:
         return "-"
-    entry: Entry = line.entries[line.worst]
-    return f"{entry.text(between)} ({columns[line.worst]})"
+    return f"{line.entries[line.worst].text(between)} ({columns[line.worst]})"
 
 
 def markdown(tables: Sequence[PaperTable]) -> str:

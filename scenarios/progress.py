@@ -12,6 +12,7 @@ from p2pfl.models import warm_start_of
 from scenarios.build import Experiment
 from scenarios.console import show
 from scenarios.finished import Record
+from scenarios.star import held_out_words
 from scenarios.summary import groups_of, method_name
 from scenarios.variants import name_of
 from scenarios.watcher import Watcher
@@ -155,7 +156,7 @@ def _mean(values: Mapping[int, float], peers: Sequence[int]) -> float | None:
 
 
 def describe(experiment: Experiment) -> str:
-    """One line: peers, graph, adversaries, attack and defense."""
+    """One line: peers, graph, adversaries, attack, defense, and samples that are held out."""
     scenario = experiment.scenario
     if experiment.server is None:
         who = f"{len(experiment.peers)} peers on {name_of(scenario.topology)}"
@@ -169,7 +170,9 @@ def describe(experiment: Experiment) -> str:
         text += f"; {len(experiment.placed.adversaries)} adversaries{colon} {', '.join(sent)}"
         if experiment.server is None:
             text += f", {len(groups_of(experiment)['benign_dominated'])} benign peers dominated"
-    return f"{text}; defense {method_name(scenario)}"
+    held_out = scenario.server.held_out if scenario.server else 0
+    kept = held_out_words(held_out, scenario.data.withheld)
+    return f"{text}; defense {method_name(scenario)}{kept}"
 
 
 def _few(peers: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ beside these does a table show it.
 from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from p2pfl.attacks import NoAttack
 from p2pfl.defenses import GossipAverage, LocalOnly
@@ -58,9 +58,7 @@ def beside(
         above. None where something is missing.
     """
     means = {name: _mean(references.get(name, {})) for name in REFERENCES}
-    own = _by_peer(summary)
-    alone = _by_peer(references.get("local_only", {}))
-    gains = [own[peer] - alone[peer] for peer in sorted(own.keys() & alone.keys())]
+    gains = [each.accuracy - each.alone for each in peer_by_peer(summary, references).values()]
     return {
         "local_only": means["local_only"],
         "benign_only": means["benign_only"],
@@ -68,6 +66,22 @@ def beside(
         "gain_worst": min(gains, default=None),
         "works": _works(summary, means["local_only"], means["benign_only"]),
     }
+
+
+class Peer(NamedTuple):
+    """One benign peer's last accuracies, in [0, 1]."""
+
+    accuracy: float
+    alone: float
+    """In local_only."""
+
+
+def peer_by_peer(
+    summary: Mapping[str, Any], references: Mapping[Reference, Mapping[str, Any]]
+) -> dict[str, Peer]:
+    """Each peer that was measured in a run and in its local_only, in the order of their ids."""
+    own, alone = _by_peer(summary), _by_peer(references.get("local_only", {}))
+    return {peer: Peer(own[peer], alone[peer]) for peer in own if peer in alone}
 
 
 def _works(

@@ -5,24 +5,28 @@ from statistics import fmean
 from typing import Any
 
 from scenarios.covariates import COVARIATES
+from scenarios.paper_table import figures_of
 from scenarios.references import REFERENCES, Reference, beside
 from scenarios.seeds import is_seed
 from scenarios.sweep import Cell, Sweep
 
 RESULTS = (
     "status", "accuracy", "benign_mean", "benign_worst", "benign_not_dominated", "benign_dominated",
-    "asr", "shortfalls", "without_guarantee", "local_only", "benign_only", "gain_mean",
-    "gain_worst", "works", "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr",
-    "best", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent",
+    "asr", "resistance", "resistance_excluding_target", "overall_value", "shortfalls",
+    "without_guarantee", "local_only", "benign_only", "gain_mean", "gain_worst", "works",
+    "benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr", "best", "late_mean",
+    "late_asr", "late_spread", "rounds_done", "bytes_sent", "virtual_s", "budget_spent",
 )  # fmt: skip
 """What came out, as columns of results.csv after those of the axes.
 
 ``accuracy`` is that of the server's model, or the mean of the benign peers; accuracies, gains,
-asr and shares are in [0, 1]; the five from local_only on are explained in
-``scenarios.references``; ``best`` is the best accuracy of any round, and ``late_spread`` how far
-apart those of the last sixth of the rounds are, both of the server or of the benign peers' mean;
-``rounds_done`` is the least of a peer, or the server's; ``budget_spent`` says which budget ended
-the run, if one did.
+asr and shares are in [0, 1]; ``resistance`` is R = 1 - ASR over all triggered inputs,
+``resistance_excluding_target`` over those not of the target class, ``overall_value`` is V = (A + R)
+/ 2; the five from local_only on are explained in ``scenarios.references``; ``best`` is the best
+accuracy of any round; of the late rounds (``evaluate.late_rounds``) are ``late_mean``, the mean
+accuracy, ``late_asr``, the mean ASR, and ``late_spread``, how far apart the accuracies are: all of
+the server or of the benign peers' mean; ``rounds_done`` is the least of a peer, or the server's;
+``budget_spent`` says which budget ended the run, if one did.
 """
 
 COLUMNS = (*RESULTS, *COVARIATES, "digest", "folder", "error")
@@ -31,6 +35,8 @@ models, the cell's folder within the sweep's, and why it failed. No wall times: 
 killed and went on has the same table to the byte."""
 
 _FLAGS = ("benign_accepted", "adversaries_rejected", "flags_tpr", "flags_fpr")
+_RESISTED = ("resistance", "resistance_excluding_target", "overall_value")
+_CURVE = ("best", "late_mean", "late_asr", "late_spread")
 
 
 def row_of(
@@ -50,9 +56,10 @@ def row_of(
     values = (
         summary["status"], mean("benign") if of_server is None else of_server, mean("benign"),
         mean("benign", "worst"), mean("benign_other"), mean("benign_dominated"),
-        summary.get("asr"), summary.get("shortfalls"), summary.get("without_guarantee"),
-        *beside(summary, references).values(), *map(summary.get, _FLAGS), curve.get("best"),
-        curve.get("late_spread"), summary.get("rounds_done", {}).get("least"),
+        summary.get("asr"), *map(summary.get, _RESISTED), summary.get("shortfalls"),
+        summary.get("without_guarantee"),
+        *beside(summary, references).values(), *map(summary.get, _FLAGS), *map(curve.get, _CURVE),
+        summary.get("rounds_done", {}).get("least"),
         summary.get("messages", {}).get("bytes"), summary.get("virtual_s"),
         (summary.get("budget") or {}).get("spent"), *map(places.get, COVARIATES),
         summary.get("digest"), cell.folder.relative_to(sweep.folder).as_posix(),
@@ -83,7 +90,7 @@ def grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> Iterat
                 continue
             line.append(_percent([row[column] for row in those]))
         yield line
-    if column == "benign_mean":
+    if column == "accuracy" and any(row[name] is not None for row in rows for name in REFERENCES):
         for name in REFERENCES:
             below = [
                 [row[name] for row in rows if across is None or row[across.key] == other]
@@ -95,8 +102,9 @@ def grid(sweep: Sweep, rows: Sequence[Mapping[str, Any]], column: str) -> Iterat
 def side_by_side(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     """A table of methods: a line for each, and for each value of the other axes.
 
-    Averaged over seeds. Bytes in MB (10^6).
+    Averaged over seeds. Accuracy and ASR as ``evaluate.score`` says; bytes in MB (10^6).
     """
+    accuracy, *_, asr = (figure.column for figure in figures_of(sweep))
     names = [axis.key for axis in sweep.axes if not is_seed(axis.key)]
     yield [*names, "accuracy", "ASR", "rounds", "MB sent", "virtual s", "ended by"]
     kept: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
@@ -109,7 +117,7 @@ def side_by_side(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> Iterator[li
         ends = {row["budget_spent"] or "rounds" for row in those}
         yield [
             *values,
-            *(_percent([row[column] for row in those]) for column in ("accuracy", "asr")),
+            *(_percent([row[column] for row in those]) for column in (accuracy, asr)),
             f"{fmean(row['rounds_done'] for row in those):.4g}",
             f"{fmean(row['bytes_sent'] for row in those) / 1e6:,.2f}",
             f"{fmean(row['virtual_s'] for row in those):,.1f}",

@@ -173,8 +173,17 @@ class Evaluate:
     """Whether to measure how far the benign peers' models are apart, of those that are measured.
     Keeps a copy of each until the slowest peer is evaluated. A round that one of them missed has no
     such figure."""
+    score: Literal["last", "best", "late"] = "last"
+    """Which accuracy the tables of a sweep show: after the last round, the best of any round, or
+    the mean over the late rounds; of late ones the ASR too. It moves no run."""
+    late_rounds: int | None = None
+    """The last so many rounds are late ones, >= 1; those count in which models are measured. null:
+    the last sixth."""
 
     def __post_init__(self) -> None:
+        if self.late_rounds is not None and self.late_rounds < 1:
+            came = f"got {self.late_rounds}"
+            raise ValueError(f"late_rounds must be >= 1, or null for the last sixth, {came}")
         if self.samples is not None and self.samples < 1:
             raise ValueError(f"samples must be >= 1, or null for all, got {self.samples}")
         if self.peers is not None and self.peers < 1:
@@ -204,7 +213,8 @@ class Recording:
     """Whether each message gets a line of its own, in messages.jsonl."""
     dummies: tuple[int, ...] = ()
     """Benign peers of whose last model is kept what DFL-Dual's inversion sees of it, as numbers
-    (``dummies_3.npz``) and, of images, as a picture beside real ones (``dummies_3.png``)."""
+    (``dummies_3.npz``) and, of images, as a picture beside real ones (``dummies_3.png``) and
+    with how close they come to these (``dummies.csv``)."""
     models: tuple[int, ...] = ()
     """Peers whose last model is kept (``model_3.npz``: an array per tensor, by name). A server's
     number is that of its clients."""

@@ -28,6 +28,22 @@ def left_to_clients(scenario: Scenario, dataset: Dataset) -> IntArray:
     return np.setdiff1d(everything, dataset.held_out(held_out or withheld, scenario.all_seeds.data))
 
 
+def held_out_words(held_out: int, withheld: int) -> str:
+    """Of which samples no client learns, behind a semicolon; "" if of none.
+
+    Args:
+        held_out: How many the server keeps, as ``server.held_out`` says.
+        withheld: How many nobody is given, as ``data.withheld`` says.
+    """
+    if held_out:
+        return f"; the server holds out {held_out:,} training samples, which no client has"
+    if withheld:
+        return (
+            f"; {withheld:,} training samples are withheld from all, as if a server held them out"
+        )
+    return ""
+
+
 def with_server(
     server: Server, dataset: Dataset, peers: tuple[PeerSpec, ...], seed: int
 ) -> tuple[PeerSpec, ...]:

@@ -84,6 +84,7 @@ def summarise(
         "rounds_done": {"least": min(done), "most": max(done)},
         "budget": None if scenario.limit is None else {**asdict(scenario.limit), "spent": spent},
         "dataset": scenario.data.dataset,
+        "held_out": max(scenario.data.withheld, scenario.server.held_out if scenario.server else 0),
         "attack": attack_names(coalitions),
         "knowledge": " + ".join(coalition.attack.knowledge for coalition in coalitions),
         "defense": method_name(scenario),
@@ -93,11 +94,9 @@ def summarise(
         "placement": dict(experiment.placed.notes),
         "dominated": groups["benign_dominated"],
         "accuracy": {name: _spread(peers, tally) for name, peers in groups.items()},
-        "curve": _curve(measured, tally, scenario.rounds or rounds),
+        "curve": _curve(measured, tally, rounds, scenario.evaluate.late_rounds),
         "warm_start": None if started is None else started.as_dict(),
-        "asr": _mean_asr(
-            [Success(e.asr, e.asr_excluding_target) for e in last if e.asr is not None]
-        ),
+        "asr": _mean_asr([e.success for e in last]),
         **_resisted(last),
         "attack_groups": [
             {
@@ -146,23 +145,33 @@ def _spread(peers: Sequence[int], tally: Tally) -> dict[str, float] | None:
     }
 
 
-def _curve(peers: Sequence[int], tally: Tally, rounds: int) -> dict[str, float | int] | None:
-    """Of the peers' mean accuracy: the best, and when; how far apart those of the end are.
+def _curve(
+    peers: Sequence[int], tally: Tally, rounds: int, late_rounds: int | None
+) -> dict[str, float | int | None] | None:
+    """Of the peers' mean accuracy: the best, and when; of the late rounds how far apart those are,
+    and the means of accuracy and ASR.
 
-    The end are the last sixth of the rounds, 500 of 3,000.
+    Late are the last ``late_rounds``, or (None) the last sixth: 500 of 3,000.
     """
-    wanted = set(peers)
-    curve = {
-        round_: fmean(of[peer] for peer in peers)
+    measured = {
+        round_: [of[peer] for peer in peers]
         for round_, of in tally.curve.items()
-        if of.keys() >= wanted
+        if of.keys() >= set(peers)
     }
-    if not curve:
+    if not measured:
         return None
-    late = [accuracy for round_, accuracy in curve.items() if 6 * round_ > 5 * rounds]
+    curve = {round_: fmean(share for share, _ in each) for round_, each in measured.items()}
     best = max(sorted(curve), key=curve.__getitem__)
-    spread = max(late) - min(late) if late else 0.0
-    return {"best": curve[best], "best_round": best, "late_spread": spread}
+    before = rounds * 5 / 6 if late_rounds is None else rounds - late_rounds
+    late = [round_ for round_ in sorted(curve) if round_ > before]
+    shares = [curve[round_] for round_ in late]
+    return {
+        "best": curve[best],
+        "best_round": best,
+        "late_spread": max(shares) - min(shares) if shares else None,
+        "late_mean": _mean(shares),
+        "late_asr": _mean_asr([success for round_ in late for _, success in measured[round_]]),
+    }
 
 
 def _share(counts: Mapping[str, int], part: str, whole: str, rest: bool = False) -> float | None:
@@ -177,9 +186,10 @@ def _mean(values: Sequence[float]) -> float | None:
     return fmean(values) if values else None
 
 
-def _mean_asr(successes: Sequence[Success]) -> float | None:
+def _mean_asr(successes: Sequence[Success | None]) -> float | None:
     """On inputs that are not of the target class anyway, where there are any."""
-    return _mean([s.asr if s.excluding_target is None else s.excluding_target for s in successes])
+    known = [success for success in successes if success is not None]
+    return _mean([s.asr if s.excluding_target is None else s.excluding_target for s in known])
 
 
 def _resisted(last: Sequence[Evaluation]) -> dict[str, float | None]:

@@ -26,7 +26,7 @@ from scenarios.folder import sources
 from scenarios.loader import dump
 from scenarios.record import Recorder
 
-FORMAT = 5
+FORMAT = 6
 """Of what a snapshot holds: raised whenever an older one could not be gone on from."""
 MOST_SHARE = 1 / 20
 """Of the wall time that snapshots taken by the clock may cost."""

@@ -39,6 +39,7 @@ from scenarios.methods import METHOD, check_axis, check_methods, withheld_alike
 from scenarios.ranges import values_of
 from scenarios.reader import Place
 from scenarios.references import REFERENCES, Reference, reference_of
+from scenarios.schema import Evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,19 @@ class Sweep:
     """Axes that were given on the command line."""
     curve: CurvePlan = field(default_factory=CurvePlan)
     """What ``p2pfl curve`` makes of it."""
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    """Of its cells, which have the same score and the same late rounds."""
+
+    @property
+    def scored(self) -> str:
+        """When the accuracy is taken that its tables show, to append; "" after the last round."""
+        late = self.evaluate.late_rounds
+        rounds = "sixth of the rounds" if late is None else f"{late} rounds"
+        return {
+            "last": "",
+            "best": " at the best round",
+            "late": f" over the last {rounds}",
+        }[self.evaluate.score]
 
     def command(self, name: str) -> str:
         """The command line that goes on with it."""
@@ -205,7 +219,18 @@ def load_sweep(
     folders = folders_of([loaded.scenario for loaded in runs], folder / "cells")
     cells = tuple(map(Cell, chosen_names, folders, runs))
     references = References.of(cells, folder / "references")
-    return Sweep(axes, cells, folder, references, tuple(sweeps), plan)
+    return Sweep(axes, cells, folder, references, tuple(sweeps), plan, _evaluate(runs))
+
+
+def _evaluate(runs: Sequence[Loaded]) -> Evaluate:
+    """That of the first, once all have its score."""
+    all_ = [loaded.scenario.evaluate for loaded in runs]
+    if len({(each.score, each.late_rounds) for each in all_}) > 1:
+        raise ScenarioError(
+            "evaluate.score and evaluate.late_rounds say what the tables show of all cells, which "
+            "differ in them: give them once"
+        )
+    return all_[0]
 
 
 def _methods(draft: Draft, sets: Sequence[str]) -> tuple[Axis, ...]:

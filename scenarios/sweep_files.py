@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.files import replace_file
-from scenarios.paper_table import FIGURES, paper_tables
+from scenarios.paper_table import figures_of, paper_tables
 from scenarios.paper_text import latex, markdown
 from scenarios.parquet import write_parquet
+from scenarios.references import peer_by_peer
 from scenarios.results import COLUMNS
 from scenarios.sweep import Axis, Sweep
 from scenarios.variance import Variance, variances
@@ -24,6 +25,7 @@ _COUNTS = (
 FILES = {
     "results.csv": "a row per cell",
     "results.parquet": "the same with types",
+    "gains.csv": "each benign peer's gain over training alone",
     "table.md": "tables as papers have them",
     "table.tex": "the same for LaTeX",
     "variance.csv": "what the results vary with",
@@ -68,13 +70,37 @@ def write_files(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> None:
         write_csv(sweep.folder / "variance.csv", _VARIANCE, list(_variance_rows(found)))
 
 
+def write_gains(sweep: Sweep, known: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Replace gains.csv: how far each benign peer of each cell comes above its local_only.
+
+    A row per cell and peer, accuracies in [0, 1]; no file where no cell has that reference.
+
+    Args:
+        sweep: Which was run.
+        known: The summaries of its cells and references, by their folders.
+    """
+    keys = [axis.key for axis in sweep.axes]
+    rows = [
+        {**dict(zip(keys, cell.names, strict=True)), "peer": peer, "accuracy": each.accuracy,
+         "local_only": each.alone, "gain": each.accuracy - each.alone}
+        for cell in sweep.cells
+        for peer, each in peer_by_peer(
+            known[cell.folder], sweep.references.summaries(cell, known)
+        ).items()
+    ]  # fmt: skip
+    if rows:
+        write_csv(
+            sweep.folder / "gains.csv", [*keys, "peer", "accuracy", "local_only", "gain"], rows
+        )
+
+
 def explained(
     sweep: Sweep, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Variance], dict[str, str]]:
     """The variance of each figure that was measured; and why not, by figure, where it cannot be."""
     found: list[Variance] = []
     refused: dict[str, str] = {}
-    for figure in FIGURES:
+    for figure in figures_of(sweep):
         if all(row[figure.column] is None for row in rows):
             continue
         try:

@@ -25,8 +25,9 @@ from scenarios.methods import Equality
 from scenarios.report.side_by_side import draw_comparison
 from scenarios.report.sweep_page import write_sweep_page
 from scenarios.results import row_of
+from scenarios.schema import Scenario
 from scenarios.sweep import Cell, Sweep, naming
-from scenarios.sweep_files import forget, write_files
+from scenarios.sweep_files import forget, write_files, write_gains
 
 
 def run_sweep(
@@ -94,6 +95,7 @@ def run_sweep(
         for cell in sweep.cells
     ]
     write_files(sweep, rows)
+    write_gains(sweep, known)
     if sweep.compares:
         draw_comparison(sweep, rows)
     if report:
@@ -189,14 +191,18 @@ def _earlier(cell: Cell, *statuses: Status) -> dict[str, Any] | None:
     return summary if same and summary["status"] in statuses else None
 
 
+def _unscored(scenario: Scenario) -> str:
+    """A scenario as its file, whatever the tables show of it."""
+    return dump(replace(scenario, evaluate=replace(scenario.evaluate, score="last")))
+
+
 def _says_the_same(path: Path, loaded: Loaded) -> bool:
-    """Whether a cell's file is this scenario: perhaps as of a version with fewer keys."""
-    wanted = dump(loaded.scenario)
-    if path.read_text("utf-8") == wanted:
+    """Whether a cell's file is this run: perhaps as of a version with fewer keys."""
+    if path.read_text("utf-8") == dump(loaded.scenario):
         return True
     try:
         # What it names lies beside the scenario that was asked for.
         draft = replace(Draft.read(path), path=loaded.folder / path.name)
-        return dump(draft.loaded().scenario) == wanted
+        return _unscored(draft.loaded().scenario) == _unscored(loaded.scenario)
     except ScenarioError:
         return False

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.host import Evaluated
 from p2pfl.learner.decision import Decision
+from p2pfl.learner.evaluation import Success
 from p2pfl.metrics import FlagRates, flag_rates
 from scenarios.roles import Roles
 
@@ -20,8 +21,8 @@ class Tally:
         """How often each event was, by its name."""
         self.final: dict[int, Evaluated] = {}
         """The last evaluation of each peer."""
-        self.curve: dict[int, dict[int, float]] = {}
-        """Accuracy by peer, by round in which it was measured."""
+        self.curve: dict[int, dict[int, tuple[float, Success | None]]] = {}
+        """Accuracy and a backdoor's success by peer, by round in which they were measured."""
         self.done: dict[int, int] = {}
         """The last round that each peer has finished."""
         self.lost: dict[int, int] = {}
@@ -84,7 +85,8 @@ class Tally:
     def evaluated(self, peer: int, round_: int, content: Evaluated) -> None:
         """A peer's model was measured."""
         self.final[peer] = content
-        self.curve.setdefault(round_, {})[peer] = content.evaluation.accuracy
+        evaluation = content.evaluation
+        self.curve.setdefault(round_, {})[peer] = evaluation.accuracy, evaluation.success
         self.evaluate_s += content.seconds
 
     def received(self, peer: int, round_: int, decision: Decision) -> None:

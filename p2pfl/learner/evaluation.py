@@ -46,6 +46,11 @@ class Evaluation:
     asr_by_group: Mapping[int, Success] = field(default_factory=dict)
     """Both over the inputs of each targeted group of adversaries, by its number."""
 
+    @property
+    def success(self) -> Success | None:
+        """How often the backdoor succeeds; None without one."""
+        return None if self.asr is None else Success(self.asr, self.asr_excluding_target)
+
 
 def evaluate(
     flat: FlatModel,

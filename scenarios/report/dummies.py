@@ -11,9 +11,12 @@ from p2pfl.defenses.dual_inversion import DUMMIES
 from p2pfl.defenses.inversion import shared_start
 from p2pfl.types import Float32Array
 from scenarios.build import Experiment
+from scenarios.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from p2pfl.likeness import Likeness
 
 
 def draw_dummies(
@@ -22,7 +25,7 @@ def draw_dummies(
     labels: npt.NDArray[np.int64],
     real: Float32Array,
     real_labels: npt.NDArray[np.int64],
-) -> Path:
+) -> "Likeness":
     """Draw, for each class, the dummy image that comes closest to a real one, and that one.
 
     Below stands how close all of them come, and how close noise does.
@@ -35,7 +38,7 @@ def draw_dummies(
         real_labels: Shape (m,).
 
     Returns:
-        The path.
+        How close they come.
 
     Raises:
         ValueError: If samples are no images, or no class is in both.
@@ -75,16 +78,20 @@ def draw_dummies(
     part = path.with_name(f"{path.stem}.part.png")
     figure.savefig(part, dpi=110)
     part.replace(path)
-    return path
+    return close
 
 
 def draw_kept(folder: Path, experiment: Experiment) -> None:
-    """Draw ``dummies_PEER.png`` of each ``dummies_PEER.npz`` of images in a run folder."""
+    """Draw ``dummies_PEER.png`` of each ``dummies_PEER.npz`` of images in a run folder.
+
+    How close each peer's dummies come to its own images stands in ``dummies.csv``.
+    """
     dataset, scenario = experiment.dataset, experiment.scenario
     if len(dataset.shape) != 3 or not isinstance(scenario.defense, DflDual):
         return
     size = scenario.defense.samples_per_class
     _, labels = shared_start(dataset.shape, dataset.classes, size)
+    found: dict[int, Likeness] = {}
     for peer in scenario.record.dummies:
         kept = folder / f"dummies_{peer}.npz"
         if kept.exists():
@@ -93,7 +100,12 @@ def draw_kept(folder: Path, experiment: Experiment) -> None:
                 dummies = arrays[DUMMIES]
             picture = kept.with_suffix(".png")
             real, classes = dataset.inputs[own], dataset.labels[own]
-            draw_dummies(picture, dummies, labels.numpy(), real, classes)
+            found[peer] = draw_dummies(picture, dummies, labels.numpy(), real, classes)
+    if found:
+        fields = next(iter(found.values()))._fields
+        lines = [("peer", *fields), *((peer, *close) for peer, close in found.items())]
+        text = "".join(f"{','.join(map(str, line))}\n" for line in lines)
+        replace_file(folder / "dummies.csv", text)
 
 
 def _show(axes: "Axes", image: Float32Array) -> None:

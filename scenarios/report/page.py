@@ -14,6 +14,7 @@ from scenarios.report.headline import alarms, headline
 from scenarios.report.panels import sections
 from scenarios.report.place import table_of
 from scenarios.report.published import methods
+from scenarios.star import held_out_words
 
 _FREE_DATA = ("digits", "synthetic")
 _LIVE = (
@@ -88,7 +89,9 @@ def _subtitle(run: RunFolder) -> str:
         else f"{summary['rounds']} rounds"
     )
     rounds = f"{most}, seed {summary['seed']}"
-    text = f"{text}; defense: {summary['defense']}; {rounds}"
+    server, data = run.scenario.get("server") or {}, run.scenario["data"]
+    kept = held_out_words(server.get("held_out", 0), data.get("withheld", 0))
+    text = f"{text}; defense: {summary['defense']}; {rounds}{kept}"
     return f"{text}; a replay of {Path(origin).name}" if (origin := run.origin) else text
 
 

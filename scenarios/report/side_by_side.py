@@ -1,8 +1,8 @@
-"""side_by_side.png: methods against what they sent and against virtual time, a line for each."""
+"""side_by_side.png: methods over rounds, what they sent and virtual time, a line for each."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import ceil
 from pathlib import Path
@@ -14,24 +14,41 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from p2pfl.metrics import overall_value, resistance
 from scenarios.files import read_table
 from scenarios.methods import METHOD
 from scenarios.report.styles import COLOURS
 from scenarios.seeds import is_seed
 from scenarios.sweep import Sweep
 
+ACROSS = ("time_s", "bytes_sent", "round")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")
 MARKED = 12
 """About how many points of a line have a marker."""
 
 
 class Point(NamedTuple):
-    """Where a method stood. Shares in [0, 1]."""
+    """Where a method stood. Shares in [0, 1], those behind the accuracy None if untargeted."""
 
     time_s: float
     bytes_sent: float
+    round: float
     accuracy: float
-    asr: float | None
+    asr: float | None = None
+    """Over inputs that are not of the target class anyway, where there are any."""
+    resistance: float | None = None
+    """R = 1 - ASR over all inputs."""
+    overall_value: float | None = None
+    """V = (accuracy + R) / 2."""
+
+
+SHARES = {
+    "accuracy": "test accuracy A (%)",
+    "asr": "ASR (%)",
+    "resistance": "R, target class included (%)",
+    "overall_value": "V = (A + R) / 2 (%)",
+}
+"""What is drawn, a row of panels each; of untargeted attacks the accuracy alone."""
 
 
 class Course(NamedTuple):
@@ -62,23 +79,37 @@ def course(folder: Path) -> list[Point]:
         values[row["metric"]] = float(row["value"])
         if row["metric"] != "bytes_sent":  # the last of an evaluation
             continue
-        asr = values.get("asr_excluding_target", values.get("asr"))
-        sent, time_s = values["bytes_sent"], float(row["time_s"])
-        latest[row["peer"]] = Point(time_s, sent, values["accuracy"], asr)
+        last = latest[row["peer"]] = _point(float(row["time_s"]), int(row["round"]), values)
         values, since = {}, since + 1
         if len(latest) == len(peers) and since >= len(peers):
-            points.append(_mean(list(latest.values()), time_s, sent))
+            points.append(_at(last, latest.values()))
             since = 0
     if since and len(latest) == len(peers):
-        last = max(latest.values())
-        points.append(_mean(list(latest.values()), last.time_s, last.bytes_sent))
+        points.append(_at(max(latest.values()), latest.values()))
     return points
 
 
-def _mean(points: Sequence[Point], time_s: float, sent: float) -> Point:
-    known = [point.asr for point in points if point.asr is not None]
-    accuracy = fmean(point.accuracy for point in points)
-    return Point(time_s, sent, accuracy, fmean(known) if known else None)
+def _point(time_s: float, round_: int, values: Mapping[str, float]) -> Point:
+    accuracy, asr = values["accuracy"], values.get("asr")
+    point = Point(time_s, values["bytes_sent"], round_, accuracy)
+    if asr is None:
+        return point
+    return point._replace(
+        asr=values.get("asr_excluding_target", asr),
+        resistance=resistance(asr),
+        overall_value=overall_value(accuracy, asr),
+    )
+
+
+def _at(point: Point, points: Iterable[Point]) -> Point:
+    """The mean of some points' shares, where one of them stands."""
+    return _over(fmean, points)._replace(**{name: getattr(point, name) for name in ACROSS})
+
+
+def _over(pick: Callable[[Sequence[float]], float], points: Iterable[Point]) -> Point:
+    """Some points as one, field by field."""
+    known = ([v for v in column if v is not None] for column in zip(*points, strict=True))
+    return Point(*(pick(column) if column else None for column in known))  # type: ignore[arg-type]
 
 
 def over_seeds(name: str, server: bool, courses: Sequence[Sequence[Point]]) -> Course:
@@ -87,16 +118,10 @@ def over_seeds(name: str, server: bool, courses: Sequence[Sequence[Point]]) -> C
     found: list[tuple[Point, Point, Point]] = []
     for k in range(count):
         those = [each[-1] if k == count - 1 else each[k] for each in courses]
-        mean = _mean(those, fmean(p.time_s for p in those), fmean(p.bytes_sent for p in those))
-        found.append((mean, _bound(mean, those, min), _bound(mean, those, max)))
+        mean, low, high = (_over(pick, those) for pick in (fmean, min, max))
+        found.append((mean, low, high))
     points, lowest, highest = zip(*found, strict=True) if found else ((), (), ())
     return Course(name, server, tuple(points), tuple(lowest), tuple(highest))
-
-
-def _bound(mean: Point, points: Sequence[Point], which: Any) -> Point:
-    known = [point.asr for point in points if point.asr is not None]
-    accuracy = which(point.accuracy for point in points)
-    return mean._replace(accuracy=accuracy, asr=which(known) if known else None)
 
 
 def draw_comparison(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -136,7 +161,9 @@ def _pictures(sweep: Sweep) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def draw_side_by_side(path: Path, folders: Mapping[str, Sequence[Path]], title: str = "") -> None:
-    """Draw accuracy, and ASR where there is one, against bytes and against virtual time.
+    """Draw accuracy, and of targeted attacks ASR, R and V, against rounds, bytes and time.
+
+    Against rounds where no budget ends the runs: with one, methods do not have as many.
 
     Args:
         path: Of the picture, replaced if it is there.
@@ -151,24 +178,26 @@ def draw_side_by_side(path: Path, folders: Mapping[str, Sequence[Path]], title: 
         over_seeds(name, summaries[name]["peers"]["server"] > 0, list(map(course, of)))
         for name, of in folders.items()
     ]
-    shares = ["accuracy"]
-    if any(point.asr is not None for each in courses for point in each.points):
-        shares.append("asr")
-    figure = Figure(figsize=(11, 1.9 + 3.1 * len(shares)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(len(shares), 2, squeeze=False, sharey="row")
+    targeted = any(point.asr is not None for each in courses for point in each.points)
+    shares = list(SHARES) if targeted else ["accuracy"]
     first = next(iter(summaries.values()))
     budget = first["budget"] or {}
     most_bytes = max((p.bytes_sent for each in courses for p in each.points), default=0)
     most_s = max((p.time_s for each in courses for p in each.points), default=0)
-    across = (
+    across: list[tuple[str, str, float, float | None]] = [
         (
             "bytes_sent",
             *_bytes_unit(max(most_bytes, budget.get("bytes") or 0)),
             budget.get("bytes"),
         ),
         ("time_s", *_time_unit(max(most_s, budget.get("virtual_s") or 0)), budget.get("virtual_s")),
-    )
+    ]
+    if not budget:
+        across.insert(0, ("round", "round", 1.0, None))
+    size = (1 + 5 * len(across), 1.9 + 3.1 * len(shares))
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(shares), len(across), squeeze=False, sharey="row")
     for share, line in zip(shares, panels, strict=True):
         for axes, (what, label, unit, limit) in zip(line, across, strict=True):
             for number, each in enumerate(courses):
@@ -178,7 +207,10 @@ def draw_side_by_side(path: Path, folders: Mapping[str, Sequence[Path]], title: 
             axes.set(xlabel=label, ylim=(-2, 102))
             axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
-        line[0].set_ylabel("test accuracy (%)" if share == "accuracy" else "ASR (%)")
+        line[0].set_ylabel(SHARES[share])
+        if share == "asr":
+            rest = line[-1].secondary_yaxis("right", functions=(lambda y: 100 - y,) * 2)
+            rest.set_ylabel("R without the target class (%)")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     for axes in panels[0, 1:]:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -188,7 +220,8 @@ def draw_side_by_side(path: Path, folders: Mapping[str, Sequence[Path]], title: 
     figure.legend(handles, labels, loc="outside right upper", fontsize=9)
     figure.suptitle(_title(first, title), fontsize=11)
     seeds = max(map(len, folders.values()))
-    figure.supxlabel(fill(_caption(seeds, "asr" in shares, first), 150), fontsize=9)
+    caption = _caption(seeds, targeted, first)
+    figure.supxlabel(fill(caption, 75 * len(across)), fontsize=9)
     part = path.with_suffix(".part.png")
     figure.savefig(part, dpi=110)
     part.replace(path)
@@ -236,12 +269,18 @@ def _title(summary: Mapping[str, Any], more: str) -> str:
 def _caption(seeds: int, targeted: bool, summary: Mapping[str, Any]) -> str:
     text = "Accuracy on the test set"
     if targeted:
-        text += ", and share of triggered inputs taken for the target class (ASR)"
+        text += (
+            ", share of triggered inputs taken for the target class (ASR, without inputs of that "
+            "class where there are others), share of all triggered inputs that are not (R), and "
+            "the mean of accuracy and R (V)"
+        )
     text += (
-        ": mean over the benign peers (full lines), or of the server's model (dashed), against the "
-        "bytes that all peers and the server had put on their links and against virtual time. "
-        "Equal split, adversaries and seeds. "
+        ": mean over the benign peers (full lines), or of the server's model (dashed), against "
+        f"{'' if summary['budget'] else 'rounds, '}the bytes that all peers and the server had put "
+        "on their links and virtual time. Equal split, adversaries and seeds. "
     )
+    if held_out := summary.get("held_out"):
+        text += f"{held_out:,} training samples are held out from the peers of all methods. "
     if seeds > 1:
         text += f"Mean of {seeds} seeds; the band is from the lowest to the highest of them. "
     budget = summary["budget"]

@@ -97,6 +97,8 @@ def _about(table: PaperTable) -> str:
     text = f"Down: {table.down or 'all cells'}; across: {table.across or 'the figure'}. "
     if len(table.lines) > 1:
         text += "Bold: the best of a column, as printed. "
+    if table.attacks > 1:
+        text += "Mean: over the attacks, with the spread over seeds of that mean. "
     if table.worst_case:
         text += (
             f"Worst case: the value of {table.across} under which a line's mean is worst, which an "

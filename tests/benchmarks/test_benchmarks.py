@@ -54,6 +54,19 @@ def test_the_round_of_a_server(monkeypatch):
     assert server.gathering(2, server.HIDDEN).received.shape == (2, 3 * 795 + 10)
 
 
+def test_the_order_of_the_servers_costs(capsys):
+    server = load("server")
+    names = list(server.strategies(10))  # made-up times: FedAvg is first, Krum dearer than DnC
+    results = {name: {"ms": 1.0 + k, "ratio": 1.0 + k} for k, name in enumerate(names)}
+    assert all(server.orders(results)[less, "Krum"] for less in ("FedAvg", "DnC"))
+    results["DnC"]["ms"] = 100.0
+    assert not server.orders(results)["DnC", "Krum"]
+    server.report(results)
+    out = capsys.readouterr().out
+    assert "DOES NOT HOLD DnC < Krum" in out
+    assert "holds         FedAvg < Krum" in out
+
+
 def test_gradients_of_classes_in_one_pass(monkeypatch):
     classes = load("class_gradients")
     monkeypatch.setattr(classes, "MODELS", {"logistic": classes.MODELS["logistic"]})

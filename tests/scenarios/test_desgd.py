@@ -215,7 +215,24 @@ def test_the_best_round_and_how_far_apart_the_last_are(run_small):
     assert summary["best"] == max(curve.values())
     assert curve[summary["best_round"]] == summary["best"]
     assert summary["late_spread"] == abs(curve[11] - curve[12])
-    assert {"best", "late_spread"} <= set(RESULTS)
+    assert summary["late_mean"] == fmean([curve[11], curve[12]])
+    assert summary["late_asr"] is None
+    assert {"best", "late_mean", "late_asr", "late_spread"} <= set(RESULTS)
+
+
+def test_how_many_rounds_are_late_and_how_often_a_backdoor_succeeds_in_them(run_small):
+    late = {"every": 2, "late_rounds": 3}
+    backdoor = {"adversaries": {"count": 1}, "attack": {"kind": "backdoor"}}
+    record = run_small(rounds=5, evaluate=late, **backdoor)
+    summary = record.summary["curve"]
+    for metric, name in (("accuracy", "late_mean"), ("asr_excluding_target", "late_asr")):
+        shares = [
+            float(row["value"])
+            for row in record.table("metrics")
+            if row["metric"] == metric and row["role"] == "benign" and row["round"] in ("4", "5")
+        ]  # rounds 3 to 5 are late, and of these two are measured
+        assert summary[name] == pytest.approx(fmean(shares), abs=1e-12)
+    assert summary["late_asr"] != record.summary["asr"]
 
 
 def test_a_curve_of_peers_is_that_of_the_benign_peers_mean(run_small):

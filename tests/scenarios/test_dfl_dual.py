@@ -3,6 +3,11 @@
 import numpy as np
 import pytest
 
+from p2pfl.defenses.inversion import shared_start
+from p2pfl.likeness import likeness
+from scenarios.build import build
+from scenarios.files import read_table
+
 SETTING = {
     "rounds": 6,
     "data": {"dataset": "digits", "partition": {"kind": "label_groups", "p": 0.5}},
@@ -87,12 +92,29 @@ def test_it_is_the_same_on_ray(run_small, ray_session):
         assert (there.folder / name).read_bytes() == (here.folder / name).read_bytes()
 
 
-def test_dummies_of_the_peers_that_are_asked_for_are_kept_and_drawn(run_small):
-    defense = {"kind": "dfl_dual", "samples_per_class": 3, "steps": 4}
-    record = run_small(defense=defense, record={"dummies": [1, 3]})
+def test_dummies_of_the_peers_that_are_asked_for_are_kept_and_drawn(run_small, loaded):
+    sections = {
+        "defense": {"kind": "dfl_dual", "samples_per_class": 3, "steps": 4},
+        "record": {"dummies": [1, 3]},
+    }
+    record = run_small(**sections)
     names = {path.name for path in record.folder.glob("dummies_*")}
     assert names == {"dummies_1.npz", "dummies_1.png", "dummies_3.npz", "dummies_3.png"}
     with np.load(record.folder / "dummies_1.npz") as one:
         assert one["dummies"].shape == (30, 1, 8, 8)
         with np.load(record.folder / "dummies_3.npz") as other:
             assert not np.array_equal(one["dummies"], other["dummies"])
+    # How close they come to the peer's own images, and noise to the same.
+    experiment = build(loaded(**sections))
+    dataset, rows = experiment.dataset, read_table(record.folder / "dummies.csv")
+    assert [row.pop("peer") for row in rows] == ["1", "3"]
+    _, labels = shared_start(dataset.shape, dataset.classes, 3)
+    for peer, row in zip((1, 3), rows, strict=True):
+        own = experiment.peers[peer].samples
+        with np.load(record.folder / f"dummies_{peer}.npz") as kept:
+            close = likeness(
+                kept["dummies"], labels.numpy(), dataset.inputs[own], dataset.labels[own]
+            )
+        assert {name: float(value) for name, value in row.items()} == close._asdict()
+        assert 0 < close.distance < 1
+        assert -1 <= close.ssim <= 1

@@ -8,7 +8,8 @@ import pytest
 from scenarios.paper_table import layout_of, paper_tables
 from scenarios.paper_text import fields, latex, markdown
 from scenarios.references import REFERENCES
-from scenarios.results import RESULTS
+from scenarios.results import RESULTS, grid
+from scenarios.schema import Evaluate
 from scenarios.sweep import Axis, References, Sweep
 
 
@@ -69,6 +70,46 @@ def test_mean_spread_best_and_worst_case():
     assert mean[1:] == [("25.0 ± 0.0", True)]
     assert krum[1].bold
     assert asr.references == ()
+
+
+@pytest.mark.parametrize(("evaluate", "columns", "when"), [
+    (Evaluate(), ("accuracy", "asr"), ("", "")),
+    (Evaluate(score="best"), ("best", "asr"), (" at the best round", " after the last round")),
+    (Evaluate(score="late", late_rounds=5), ("late_mean", "late_asr"),
+     (" over the last 5 rounds", " over the last 5 rounds")),
+    (Evaluate(score="late"), ("late_mean", "late_asr"),
+     (" over the last sixth of the rounds", " over the last sixth of the rounds")),
+], ids=["last", "best", "late", "a sixth"])  # fmt: skip
+def test_which_rounds_count(evaluate, columns, when):
+    sweep = replace(STUDY, evaluate=evaluate)
+    rows = rows_of(sweep, lambda row: dict(zip(columns, (0.5, 0.25), strict=True)))
+    accuracy, asr = paper_tables(sweep, rows)
+    assert [table.lines[0].entries[0].mean for table in (accuracy, asr)] == [0.5, 0.25]
+    assert accuracy.title.startswith(f"test accuracy{when[0]} in %, mean ± standard")
+    assert asr.title.startswith(f"attack success rate (ASR){when[1]} in %, mean ± standard")
+    assert [line[0] for line in grid(sweep, rows, columns[0])][1:] == ["mean", "krum"]
+
+
+def test_the_mean_over_the_attacks_and_its_spread_over_seeds():
+    sweep = sweep_of(axis("defense", ["a", "b"]), axis("attack", ["none", "x", "y"]),
+                     axis("seed", [1, 2]))  # fmt: skip
+    shares = {("a", "x"): (0.2, 0.3), ("a", "y"): (0.4, 0.7), ("b", "x"): (0.4, 0.4),
+              ("b", "y"): (0.5, 0.5)}  # fmt: skip
+
+    def result(row):
+        pair = shares.get((row["defense"], row["attack"]), (0.9, 0.9))
+        return {"accuracy": pair[int(row["seed"]) - 1], "local_only": 0.1 * int(row["seed"])}
+
+    rows = rows_of(sweep, result)
+    head, a, b, alone = fields(paper_tables(sweep, rows)[0])
+    assert [text for text, _ in head][-2:] == ["mean of 2 attacks", "worst case"]
+    # Seed 1: (0.2 + 0.4) / 2 = 0.3, seed 2: 0.5. Without an attack does not count.
+    assert a[-2] == (f"40.0 ± {100 * stdev([0.3, 0.5]):.1f}", False)
+    assert b[-2] == ("45.0 ± 0.0", True)
+    assert alone[-2].text == f"15.0 ± {100 * stdev([0.1, 0.2]):.1f}"
+    rows[2] |= {"status": "failed", "accuracy": None}  # a under x
+    _, a, b, _ = fields(paper_tables(sweep, rows)[0])
+    assert (a[-2].text, b[-2].bold) == ("failed", True)
 
 
 def test_a_failed_cell_is_said_and_competes_with_nobody():

@@ -1,11 +1,13 @@
 """What a defense is held against: nobody to hear, and nobody hostile."""
 
 import csv
+from statistics import fmean
 
 import pytest
 from ruamel.yaml import YAML
 
 from scenarios.build import build
+from scenarios.files import read_table
 from scenarios.references import beside, reference_of
 from scenarios.results import grid
 from scenarios.runner import run
@@ -153,10 +155,21 @@ def test_a_sweep_runs_each_reference_once_and_shows_them(tmp_path):
     rows = run_sweep(sweep)
     assert [row["gain_mean"] for row in rows if row["defense"] == "local_only"] == [0, 0]
     assert {row["works"] for row in rows} == {False}
-    table = list(grid(sweep, rows, "benign_mean"))
+    table = list(grid(sweep, rows, "accuracy"))
     assert [line[0] for line in table] == [
         "defense", "gossip_average", "local_only", "(local_only)", "(benign_only)",
     ]  # fmt: skip
     assert table[2][1:] == table[3][1:]
+    gains = read_table(tmp_path / "out" / "gains.csv")
+    assert list(gains[0]) == ["defense", "seed", "peer", "accuracy", "local_only", "gain"]
+    assert len({row["peer"] for row in gains}) == 3
+    assert len(gains) == 4 * 3  # cells, benign peers
+    for row in rows:
+        own = [g for g in gains if (g["defense"], g["seed"]) == (row["defense"], row["seed"])]
+        assert [float(g["accuracy"]) - float(g["local_only"]) for g in own] == [
+            float(g["gain"]) for g in own
+        ]
+        assert fmean(float(g["gain"]) for g in own) == row["gain_mean"]
+        assert min(float(g["gain"]) for g in own) == row["gain_worst"]
     with (tmp_path / "out" / "results.csv").open() as file:
         assert {"local_only", "benign_only", "works"} <= set(next(csv.reader(file)))

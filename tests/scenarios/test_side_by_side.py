@@ -12,7 +12,10 @@ from actors.host import Host
 from p2pfl.errors import ScenarioError
 from scenarios.build import build
 from scenarios.cli import main
-from scenarios.report.side_by_side import Point, course, over_seeds
+from scenarios.progress import describe
+from scenarios.report.folder import read_folder
+from scenarios.report.page import page
+from scenarios.report.side_by_side import Point, _caption, course, over_seeds
 from scenarios.results import side_by_side
 from scenarios.sweep import load_sweep
 from scenarios.sweeper import require_equal, run_sweep
@@ -89,7 +92,7 @@ def test_what_one_server_holds_out_nobody_else_has(study, tmp_path):
     trusting = {"strategy": {"kind": "fl_trust"}, "held_out": 40}
     path = study(compare=[GOSSIP, FEDAVG, {"name": "trust", "set": {"server": trusting}}])
     among, around, holding = experiments(path, tmp_path)
-    assert [e.scenario.data.withheld for e in (among, around, holding)] == [40, 40, 40]
+    assert [e.scenario.data.withheld for e in (among, around, holding)] == [40, 40, 0]
     own = set(holding.peers[-1].samples.tolist())
     assert len(own) == 40
     assert not len(around.peers[-1].samples)
@@ -99,6 +102,23 @@ def test_what_one_server_holds_out_nobody_else_has(study, tmp_path):
         assert np.array_equal(samples, around.peers[peer].samples)
         assert np.array_equal(samples, holding.peers[peer].samples)
     assert sum(len(peer.samples) for peer in among.peers) == len(among.dataset.labels) - 40
+
+
+def test_what_is_held_out_is_said_wherever_a_run_is_described(study, tmp_path):
+    trusting = {"strategy": {"kind": "fl_trust"}, "held_out": 40}
+    path = study(compare=[GOSSIP, {"name": "trust", "set": {"server": trusting}}], rounds=1)
+    sweep = load_sweep(path, out=tmp_path / "out")
+    run_sweep(sweep, jobs=1)
+    for cell, said in zip(sweep.cells, (
+        "40 training samples are withheld from all, as if a server held them out",
+        "the server holds out 40 training samples, which no client has",
+    ), strict=True):  # fmt: skip
+        assert describe(build(cell.loaded)).endswith(f"; {said}")  # what check begins with
+        assert f"; {said}</p>" in page(read_folder(cell.folder))
+        summary = json.loads((cell.folder / "summary.json").read_text())
+        assert "40 training samples are held out from the peers" in _caption(1, True, summary)
+    plain = load_sweep(study(), out=tmp_path / "plain").cells[0].loaded
+    assert "training samples" not in describe(build(plain))
 
 
 RING = {"name": "ring", "set": {"topology": {"kind": "ring", "peers": 6}}}
@@ -220,6 +240,9 @@ def test_every_method_has_the_same_budget_and_keeps_within_it(finished):
         who = "server" if row["method"] == "server" else "benign"
         assert row["accuracy"] == summary["accuracy"][who]["mean"]
         assert row["asr"] == summary["asr"] is not None
+        for name in ("resistance", "resistance_excluding_target", "overall_value"):
+            assert row[name] == summary[name] is not None
+        assert row["resistance_excluding_target"] == pytest.approx(1 - row["asr"])
     # 18 messages a round on a graph of degree three, 12 with a server.
     assert [row["rounds_done"] for row in rows[2:]] == [3, 3]
     assert {row["rounds_done"] for row in rows[:2]} <= {1, 2}
@@ -277,13 +300,19 @@ def test_a_course_is_the_mean_of_each_peers_latest(tmp_path):
         (5.0, 0, "benign", 0.7, 0.1, 200),   # one more behind the last point
     ])  # fmt: skip
     first, last = course(tmp_path)
-    assert first == pytest.approx((4.0, 150, 0.4, 0.8))
-    assert last == pytest.approx((5.0, 200, 0.6, 0.5))
+    assert first == pytest.approx((4.0, 150, 1, 0.4, 0.8, 0.2, 0.3))
+    assert last == pytest.approx((5.0, 200, 1, 0.6, 0.5, 0.5, 0.55))
+
+
+def test_r_counts_all_inputs_and_asr_those_of_other_classes(tmp_path):
+    rows = ("accuracy,0.8", "asr,0.4", "asr_excluding_target,0.3", "bytes_sent,10")
+    (tmp_path / "metrics.csv").write_text(HEAD + "".join(f"1.0,2,3,benign,{r}\n" for r in rows))
+    assert course(tmp_path) == [pytest.approx((1.0, 10, 2, 0.8, 0.3, 0.6, 0.7))]
 
 
 def test_of_a_server_every_evaluation_is_a_point(tmp_path):
     metrics(tmp_path, [(1.0, 9, "server", 0.1, None, 10), (2.0, 9, "server", 0.2, None, 20)])
-    assert course(tmp_path) == [Point(1.0, 10.0, 0.1, None), Point(2.0, 20.0, 0.2, None)]
+    assert course(tmp_path) == [Point(1.0, 10.0, 1, 0.1), Point(2.0, 20.0, 1, 0.2)]
 
 
 def test_a_run_without_evaluations_has_no_course(tmp_path):
@@ -293,10 +322,11 @@ def test_a_run_without_evaluations_has_no_course(tmp_path):
 
 
 def test_seeds_are_averaged_point_by_point_and_meet_at_their_ends():
-    one = [Point(1.0, 10, 0.2, 0.5), Point(2.0, 20, 0.4, 0.5), Point(3.0, 30, 0.8, 0.5)]
-    other = [Point(3.0, 30, 0.4, 0.1), Point(5.0, 40, 0.6, 0.3)]
+    one = [Point(1.0, 10, 1, 0.2, 0.5), Point(2.0, 20, 2, 0.4, 0.5), Point(3.0, 30, 3, 0.8, 0.5)]
+    other = [Point(3.0, 30, 1, 0.4, 0.1), Point(5.0, 40, 2, 0.6, 0.3)]
     found = over_seeds("both", True, [one, other])
-    assert found.points[0] == pytest.approx((2.0, 20, 0.3, 0.3))
-    assert found.points[1] == pytest.approx((4.0, 35, 0.7, 0.4))
+    assert found.points[0][:5] == pytest.approx((2.0, 20, 1, 0.3, 0.3))
+    assert found.points[1][:5] == pytest.approx((4.0, 35, 2.5, 0.7, 0.4))
+    assert found.points[1].overall_value is None
     assert [p.accuracy for p in found.lowest] == [0.2, 0.6]
     assert [p.asr for p in found.highest] == [0.5, 0.5]

@@ -81,7 +81,7 @@ def test_every_cell_runs_and_the_tables_agree(study, tmp_path):
         assert [float(row["benign_mean"]) for row in csv.DictReader(file)] == [
             row["benign_mean"] for row in rows
         ]
-    table = list(grid(sweep, rows, "benign_mean"))
+    table = list(grid(sweep, rows, "accuracy"))
     assert table[0] == ["defense", "1", "2"]
     assert table[1][0] == "gossip_average"
     assert float(table[2][1]) == pytest.approx(100 * rows[2]["benign_mean"], abs=0.05)
@@ -149,7 +149,7 @@ def test_a_failed_cell_stops_nobody(study, tmp_path):
     assert failed["status"] == "failed"
     assert "trimmed_mean needs" in failed["error"]
     assert done["status"] == "done"
-    assert list(grid(sweep, [failed, done], "benign_mean"))[1] == ["fail", "failed"]
+    assert list(grid(sweep, [failed, done], "accuracy"))[1] == ["fail", "failed"]
 
 
 def test_a_cell_is_the_run_of_its_scenario(study, tmp_path):
@@ -276,6 +276,37 @@ def test_the_command_shows_the_table(study, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "mean accuracy of benign peers in %" in out
     assert str(tmp_path / "out" / "results.csv") in out.replace("\n", "")
+
+
+def test_which_accuracy_is_shown_moves_no_cell(study, tmp_path, capsys):
+    def ended():
+        logs = (tmp_path / "out").glob("*/*/log.txt")
+        return {path: path.stat().st_mtime_ns for path in logs}
+
+    rows = run_sweep(sweep_of(study(), tmp_path), jobs=1)
+    times = ended()
+    path = study(evaluate={"score": "best"})
+    assert main(["sweep", str(path), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "mean accuracy of benign peers at the best round in %" in out
+    best = "  ".join(line for line in out.splitlines() if "median" in line)
+    assert f"{100 * rows[2]['best']:.1f}" in best
+    assert ended() == times
+    with pytest.raises(ScenarioError, match=r"evaluate.score .* which differ in them"):
+        sweep_of(study(sweep={"evaluate.score": ["best", "last"]}), tmp_path)
+
+
+def test_the_command_shows_the_servers_model(study, tmp_path, capsys):
+    swept = {"server.strategy": [{"kind": "fed_avg"}, {"kind": "flame"}]}
+    path = study(topology={"kind": "clients", "peers": 5}, sweep=swept)
+    assert main(["sweep", str(path), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "accuracy of the server's model in %" in out
+    assert "local_only" not in out  # a server has no references
+    with (tmp_path / "out" / "results.csv").open() as file:
+        for row in csv.DictReader(file):
+            line = next(line for line in out.splitlines() if f"│ {row['server.strategy']}" in line)
+            assert line.split()[-2] == f"{100 * float(row['accuracy']):.1f}"
 
 
 def test_a_range_is_written_out_and_a_mistake_in_it_has_its_line(study, tmp_path):
