@@ -24,11 +24,15 @@ The form built here, for peer i with model w_i, start w_0 and local step g_i (in
     peers is that of g again, up to the rounding of float32 models. Where a benign peer is excluded
     that holds from the round on in which it hears of it.
 
-Whether a neighbour mixes, it shows itself, on any data: one that does comes nearer in each round by
-    a_ij of the way w_i - w_j between the two models. Its answer is how far its steps go along that
-    way, summed over the rounds, over how far they would if it did nothing else. It is about 0 for
-    who sends what it learned alone, above 1 for the benign, as others pull the same way. It is not
-    asked of late messages, of peers that go their own pace, nor where no models are mixed.
+Whether a neighbour mixes, it shows itself: one that does comes nearer in each round by a_ij of the
+    way w_i - w_j between the two models. Its answer is how far its steps go along that way, summed
+    over the rounds, over how far they would if it did nothing else. It is about 0 for who sends
+    what it learned alone, above 1 for the benign, as others pull the same way. But where unlike
+    data draw peers apart, more than noise does, drift and mixing balance, and the benign do not
+    answer either. What they do is to take back most of each step when they mix, so that of two
+    gradients in a row the second opposes the first; who goes its own way persists. So deaf is who
+    does not answer and persists more than the peer itself, or is many local steps away. None of
+    this is asked of late messages, of peers that go their own pace, nor where no models are mixed.
 
 Who is excluded may appeal: a benign peer next to hostile ones is drawn with them, and looks as
     they do to its other neighbours. But it excludes them at the same check, as its notices say to
@@ -69,7 +73,8 @@ Limits:
     Who trains on poisoned data and mixes as it should is seen by its pull alone, and only where
     benign data are like; who sends a step or so in the wrong direction is not seen at all. Who
     knows of the answer and will not mix passes with fresh noise of half its distance in each
-    message. A peer whose own messages never arrive takes its neighbours for deaf.
+    message, or, near by, with noise that turns its gradients round. A peer whose own messages never
+    arrive takes its neighbours for deaf.
     ``wire: own_gradient`` would show gradients; but without a mix of models peers drift apart (on
     iid MNIST 35 % accuracy after 60 rounds, with models 77 %), and on unlike data the benign look
     as hostile.

@@ -36,10 +36,11 @@ class Consistency(Judge):
     For benign neighbours D stays bounded however long the window, on like and unlike data, since
     both follow the same average; a lasting manipulation adds up. But chi grows with unlike data and
     as the graph's spectral gap shrinks, so that on sparse graphs no limit on it tells well. There,
-    and everywhere else, the answer does: it asks of a neighbour only that it mixes. Fashion-MNIST,
-    cnn, ring, degree 4 and 8, Dirichlet 0.1, 0.3 and IID, seeds 13 to 15, who sends a model trained
-    on poisoned data: below 0.3 are 92 % of the hostile and 1.1 % of the benign edges at the first
-    check, 99 and 0.1 % at the second, and without attack 0.8 % and none.
+    and everywhere else, the answer and the persistence do, which ask of a neighbour only that it
+    mixes. Three tasks, rings and regular graphs, IID to Dirichlet 0.1, seeds that no table reports,
+    who sends a model trained on poisoned data: both find 92 % of the hostile edges at the first
+    check and more than 99 at the second, and accuse 2.4 and 1.3 % of the benign; the answer alone
+    99 and 100, but 15 and 18 % (``scenarios/library/papers/gpd.md``).
     """
 
     tau_first: float = 0.7
