@@ -6,7 +6,7 @@ vectors here are sketches, since of the record only norms and inner products are
 
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,21 +68,21 @@ class Edge(NamedTuple):
             since=None, energy=0.0, seen=0, used=0, came=0.0, owed=0.0, kept_on=0.0, pairs=0
         )
 
-    def answered(self, came: float, apart: float) -> "Edge":
-        """With what its steps since it was last heard say of its mixing, if it was to mix.
+    def answered(self, came: float, apart: float) -> tuple[float, float]:
+        """How far it came and would have, with its steps since it was last heard, if it was to mix.
 
         One mix is owed, however long that was: it may have heard as little of this peer.
         """
         if self.excluded or not self.owes:
-            return self
-        return self._replace(came=self.came + came, owed=self.owed + self.owes * apart)
+            return self.came, self.owed
+        return self.came + came, self.owed + self.owes * apart
 
-    def went(self, cosine: float) -> "Edge":
-        """With a gradient of one round, given its cosine with the last; not a number if it or the
-        last is 0."""
+    def went_on(self, cosine: float) -> tuple[float, int]:
+        """The cosines and how many, with that of its gradient of one round and the last; not a
+        number if one of them is 0."""
         if not self.stepped or isnan(cosine):
-            return self
-        return self._replace(kept_on=self.kept_on + cosine, pairs=self.pairs + 1)
+            return self.kept_on, self.pairs
+        return self.kept_on + cosine, self.pairs + 1
 
 
 class Own(NamedTuple):
@@ -331,18 +331,25 @@ class Record(NamedTuple):
             if squares[k] > (limit * span) ** 2:
                 continue
             took.append(k)
+            live, alone = edge.live, news.alone[k]
+            changed: dict[str, Any] = {
+                "newest": round_,
+                "owes": edge.weight if live else 0.0,
+                "stepped": alone,
+            }
             if edge.since is not None:
                 counted.append(k)
+                came, owed = edge.answered(news.came[k], news.apart[k])
+                kept_on, pairs = edge.went_on(cosines[k] if alone else nan)
                 energy = edge.energy + max(0.0, news.energy[k] + excess[k] / span)
-                edge = edge.answered(news.came[k], news.apart[k])
-                edge = edge.went(cosines[k]) if news.alone[k] else edge
-                used = edge.used + span * edge.live
-                edge = edge._replace(energy=energy, seen=edge.seen + span, used=used)
+                changed |= {
+                    "energy": energy, "seen": edge.seen + span, "used": edge.used + span * live,
+                    "came": came, "owed": owed, "kept_on": kept_on, "pairs": pairs,
+                }  # fmt: skip
             elif round_ >= self.opens:
                 opened.append(k)
-                edge = edge._replace(since=round_)
-            owes = edge.weight if edge.live else 0.0
-            edges[sender] = edge._replace(newest=round_, owes=owes, stepped=news.alone[k])
+                changed["since"] = round_
+            edges[sender] = edge._replace(**changed)
         every = range(len(news.senders))
         after = self._replace(
             edges=edges,

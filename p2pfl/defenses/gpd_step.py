@@ -61,7 +61,7 @@ class Step:
         step = (
             view.own[: self._p] - view.start[: self._p] if self._judges else view.own.new_zeros(1)
         )
-        self._local_step = float(torch.linalg.vector_norm(step, dtype=torch.float64))
+        self._local_step = float(torch.linalg.vector_norm(step))
 
     def merged(self) -> tuple[Merge, GpdState]:
         """What was decided, and the next state."""
