@@ -55,6 +55,7 @@ def is_free(store):
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.usefixtures("ray_session")
 def test_an_hour_leaves_nothing_behind(run_small, monkeypatch, outcome, until, tmp_path):
     import ray

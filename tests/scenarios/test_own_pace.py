@@ -290,7 +290,7 @@ def test_dfl_dual_cannot_judge_a_single_model(run_small):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("kind", PROTOCOLS)
+@pytest.mark.parametrize("kind", ["gossip", pytest.param("pairwise", marks=pytest.mark.whole)])
 def test_it_is_the_same_on_ray(kind, lively, outcome, run_on):
     here = run_on(lively(kind, runtime={"executor": "inline", "snapshots": None}))
     actors = {"executor": "ray", "peers_per_actor": 3, "snapshots": None}

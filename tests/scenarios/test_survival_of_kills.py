@@ -53,12 +53,11 @@ def record_of(folder):
 @pytest.mark.parametrize(
     ("kind", "executor"),
     [
-        ("rounds", "inline"),
         pytest.param("rounds", "ray", marks=pytest.mark.ray),
-        # What is stored of the others, test_survival.py kills in this process.
+        # What is stored, test_survival.py kills in this process.
         *(
             pytest.param(kind, "inline", marks=pytest.mark.whole)
-            for kind in ("gossip", "pairwise", "server")
+            for kind in ("rounds", "gossip", "pairwise", "server")
         ),
     ],
 )
@@ -125,11 +124,12 @@ def test_killed_actors_are_replaced_and_no_byte_moves(kind, lively, outcome, tmp
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.whole
 def test_a_lost_node_of_the_cluster_moves_no_byte(lively, outcome, started, wait_for, tmp_path):
     from ray.cluster_utils import Cluster
 
     runtime = {"executor": "ray", "peers_per_actor": 1, **OFTEN}
-    scenario, folder = lively("rounds", runtime=runtime, rounds=12), tmp_path / "run"
+    scenario, folder = lively("rounds", runtime=runtime, rounds=60), tmp_path / "run"
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
     try:
         node = cluster.add_node(num_cpus=2)
@@ -146,5 +146,5 @@ def test_a_lost_node_of_the_cluster_moves_no_byte(lively, outcome, started, wait
     log = (folder / "log.txt").read_text()
     assert "the actor's process is gone" in log or "what a peer made is lost" in log
     assert "going on from snapshot" in log
-    whole = run(lively("rounds", runtime=NEVER, rounds=12), out=tmp_path / "whole", picture=False)
+    whole = run(lively("rounds", runtime=NEVER, rounds=60), out=tmp_path / "whole", picture=False)
     assert outcome(record_of(folder)) == outcome(whole)
