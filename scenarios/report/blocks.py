@@ -39,6 +39,15 @@ def panel_block(panel: Panel) -> str:
     )
 
 
+def picture_block(path: Path, about: str) -> str:
+    """A PNG file, within the page, and what it shows."""
+    data = b64encode(path.read_bytes()).decode("ascii")
+    return (
+        f'<figure class="panel wide"><img src="data:image/png;base64,{data}" '
+        f'alt="{escape(about)}" style="width:100%"></figure>'
+    )
+
+
 def _packed(text: str) -> str:
     """Charts compress to a tenth; the page unpacks each when it draws it."""
     return b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")

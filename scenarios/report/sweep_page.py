@@ -1,4 +1,4 @@
-"""report.html of a sweep: its tables, heat maps, and what the results vary with."""
+"""report.html of a sweep: tables, methods side by side, heat maps, what results vary with."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -8,9 +8,10 @@ from typing import Any
 from scenarios.files import replace_file
 from scenarios.paper_table import PaperTable, paper_tables
 from scenarios.paper_text import Text, fields
-from scenarios.report.blocks import section_block
+from scenarios.report.blocks import picture_block, section_block
 from scenarios.report.charts import FONT, Chart
 from scenarios.report.panels import Panel, Section
+from scenarios.report.side_by_side import pictures
 from scenarios.report.study_page import rerun_part, study_page, table_part, weakened
 from scenarios.report.styles import SCALE
 from scenarios.sweep import Sweep
@@ -48,6 +49,7 @@ def sweep_page(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> str:
     maps = [_map(table, number) for number, table in enumerate(tables) if table.across]
     parts = [
         "<section><h2>Tables</h2>" + "".join(map(_paper_part, tables)) + "</section>",
+        _side_by_side(sweep),
         section_block(Section("maps", "Heat maps", tuple(maps))) if maps else "",
         f"<section><h2>What the results vary with</h2>{_variance_part(sweep, rows)}</section>",
         rerun_part(
@@ -57,6 +59,13 @@ def sweep_page(sweep: Sweep, rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     name = sweep.cells[0].loaded.scenario.name
     return study_page(f"{name}: a sweep", _subtitle(sweep), _alarms(rows), parts)
+
+
+def _side_by_side(sweep: Sweep) -> str:
+    """The pictures of a comparison; nothing of a plain sweep."""
+    about = "accuracy of each method against rounds, bytes and virtual time"
+    shown = "".join(picture_block(path, about) for path in pictures(sweep))
+    return f"<section><h2>Methods side by side</h2>{shown}</section>" if shown else ""
 
 
 def _subtitle(sweep: Sweep) -> str:

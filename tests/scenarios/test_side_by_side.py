@@ -2,6 +2,7 @@
 
 import csv
 import json
+from base64 import b64encode
 
 import numpy as np
 import pytest
@@ -271,7 +272,9 @@ def test_it_goes_on_where_it_was_and_draws_again(finished):
     assert picture.stat().st_size > 10_000
     times = [(cell.folder / "log.txt").stat().st_mtime_ns for cell in sweep.cells]
     picture.unlink()
-    assert run_sweep(sweep, jobs=1) == rows
+    assert run_sweep(sweep, jobs=1, report=True) == rows
+    page = (sweep.folder / "report.html").read_text()
+    assert b64encode(picture.read_bytes()).decode() in page
     assert [(cell.folder / "log.txt").stat().st_mtime_ns for cell in sweep.cells] == times
     assert picture.exists()
 
