@@ -181,8 +181,8 @@ class Neighbourhood:
     """What this peer itself says beside its messages."""
     own_prepared: Artifact = field(default_factory=dict)
     """The same of this peer's own message of the round."""
-    malformed: tuple[int, ...] = ()
-    """Senders of messages that were not finite or otherwise of no use: they have no row."""
+    rejected: tuple[int, ...] = ()
+    """Who sent nothing but what failed a check: they have no row."""
     merge: int | None = None
     """Which of this peer's merges it is, from 1, where peers go their own pace: then rounds of two
     peers cannot be compared, and one round may have several merges or none. Else None."""

@@ -73,9 +73,9 @@ class Step:
             record = appealed(record, self._accusers(), self._now, gpd.first_window, gpd.appeals)
         live = record.live()
         record, fresh, refused, lengths = self._recorded(record, live)
-        if self._judges and view.malformed:
-            record = record.met(view.malformed)
-            refused |= set(view.malformed)
+        if self._judges and view.rejected:
+            record = record.met(view.rejected)
+            refused |= set(view.rejected)
         found = evidence(record) if is_due(record, self._now, gpd.memory) else None
         record, flagged = self._judged(record, found, refused)
         record = record.pruned(self._now, gpd.memory)

@@ -264,7 +264,7 @@ class Learner(Holder):
             own_meta=self._meta,
             prepared=[made[sender] for sender, _, _ in good] if prepared else (),
             own_prepared=prepared[-1] if prepared else {},
-            malformed=tuple(sorted(set(senders) - {sender for sender, _, _ in good})),
+            rejected=tuple(sorted(set(senders) - {sender for sender, _, _ in good})),
             merge=self._merges if own_pace else None,
         )
         merge, self._state, shortfall = merge_or_fall_back(
@@ -273,7 +273,7 @@ class Learner(Holder):
         rows = len(view.senders)
         check_merge(merge, rows, len(view.own), f"{type(self._defense).__name__}.merge")
         missing = None if shortfall else guarantee_missing(self._defense, rows + 1)
-        decision = decided(merge, view.senders, view.staleness, view.malformed, shortfall, missing)
+        decision = decided(merge, view.senders, view.staleness, view.rejected, shortfall, missing)
         if round_ == self._bench.rounds and self.peer in self._bench.keeps_prepared:
             decision = replace(decision, prepared=view.own_prepared)
         return merge, decision

@@ -85,7 +85,7 @@ class ServerLearner(Holder):
         check_merge(merge, rows, len(view.model), f"{type(self._strategy).__name__}.aggregate")
         self._model = merge.model
         missing = None if shortfall else merge.unguaranteed or self._strategy.needs(rows)
-        return decided(merge, heard, view.staleness, set(view.rejected), shortfall, missing)
+        return decided(merge, heard, view.staleness, view.rejected, shortfall, missing)
 
     def state(self) -> dict[str, Any]:
         """The model and the strategy's state."""

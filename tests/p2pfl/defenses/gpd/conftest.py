@@ -114,7 +114,7 @@ class Federation:
             model=self.model,
             inputs=InputSpec(shape=(1,), classes=1),
             loss=lambda vector: 0.0,
-            malformed=tuple(sorted(messages.keys() - set(sound))),
+            rejected=tuple(sorted(messages.keys() - set(sound))),
         )
         merge, self.states[peer] = self._merger(peer).merge(view, self.states[peer])
         self.merges[peer] = merge
